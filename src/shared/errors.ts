@@ -1,0 +1,92 @@
+/**
+ * The one error of the pipeline, and the one table that says what each kind means to whoever is on call.
+ *
+ * A `PipelineError` is something that can happen to correct code: a source that is down, a model that names a
+ * column that is not there. Anything else that is thrown is a bug.
+ */
+
+/** When trying the same thing again can help without anybody doing anything. */
+type Retry = 'soon' | 'next_run' | 'never';
+
+interface Remedy {
+  readonly retry: Retry;
+  /** What to do about it, in one sentence an SMS has room for. */
+  readonly hint: string;
+}
+
+const REMEDIES = {
+  config: { retry: 'never', hint: 'Correct the setting and start again; see `starling --help`.' },
+  model: { retry: 'never', hint: 'Correct the declaration in src/models and build again.' },
+  model_mismatch: {
+    retry: 'next_run',
+    hint: 'The stages run different models: deploy the same build to all of them.',
+  },
+  key_not_unique: { retry: 'never', hint: 'Declare the key that is unique in the source.' },
+
+  source_unreachable: { retry: 'next_run', hint: 'Check that the source is up and that SOURCE_URL leads to it.' },
+  source_denied: { retry: 'next_run', hint: 'Check user, password and grants: the source user needs SELECT on the declared tables.' },
+  source_structure: { retry: 'next_run', hint: 'Make declaration and source agree: mend the source, or declare what it has now.' },
+  source_strategy: { retry: 'next_run', hint: "Declare the table with strategy 'full' (or 'cursor')." },
+  source_hidden: { retry: 'next_run', hint: 'Give the source user BYPASSRLS, or exempt it from the policies.' },
+  source_locked: { retry: 'next_run', hint: 'A table was locked by somebody else, often an ALTER TABLE; it is tried again.' },
+  source_behind: {
+    retry: 'next_run',
+    hint: 'The source went back in time. A lagging replica catches up; after a restore run `starling ingest --whole`.',
+  },
+  source_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; it is tried again.' },
+
+  lake_unavailable: { retry: 'soon', hint: 'The lake did not answer or refused for now; it is tried again.' },
+  lake_denied: { retry: 'next_run', hint: 'Check the rights on the lake: bucket policy, KMS key, or the directory and its owner.' },
+  lake_full: { retry: 'next_run', hint: 'The disk under the lake is full: free some space; it carries on by itself.' },
+  lake_missing: { retry: 'next_run', hint: 'An object that the log names is gone: restore it from its versions.' },
+  lake_corrupt: { retry: 'next_run', hint: 'Restore the object from its versions, or rebuild this lake from the one before it.' },
+  lake_foreign: {
+    retry: 'never',
+    hint: 'Lake and warehouse do not belong together: point at the lake that this warehouse was loaded from, or at an empty warehouse.',
+  },
+
+  warehouse_unreachable: { retry: 'next_run', hint: 'Check that the warehouse is up and that WAREHOUSE_URL leads to it.' },
+  warehouse_denied: { retry: 'next_run', hint: 'Check user, password and grants: the warehouse user must own its schemas.' },
+  warehouse_locked: { retry: 'next_run', hint: 'Somebody holds a lock on a warehouse table; end that session, it is tried again.' },
+  warehouse_schema: { retry: 'never', hint: 'A warehouse table is not as the model says: mend the table or the model.' },
+  warehouse_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; it is tried again.' },
+
+  local: { retry: 'never', hint: 'See the server log under .starling; `starling stop` and a new run start the server afresh.' },
+} as const satisfies Record<string, Remedy>;
+
+export type ErrorKind = keyof typeof REMEDIES;
+
+/** Where it happened. Never a cell's value, never a secret. */
+export interface ErrorContext {
+  readonly stage?: string;
+  readonly batch?: number;
+  readonly table?: string;
+  readonly column?: string;
+  readonly key?: string;
+  readonly sqlstate?: string;
+}
+
+export class PipelineError extends Error {
+  override readonly name = 'PipelineError';
+  readonly kind: ErrorKind;
+  readonly context: ErrorContext;
+
+  constructor(kind: ErrorKind, message: string, context: ErrorContext = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+    this.context = context;
+  }
+
+  get hint(): string {
+    return REMEDIES[this.kind].hint;
+  }
+
+  get retry(): Retry {
+    return REMEDIES[this.kind].retry;
+  }
+
+  /** The same error, told from further out: `context` only adds what is not known yet. */
+  within(context: ErrorContext): PipelineError {
+    return new PipelineError(this.kind, this.message, { ...context, ...this.context }, this.cause);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * The object store that ingest and transform write to and transform and load read from: one bucket, or one directory.
+ * Two implementations, `S3Lake` and `DirectoryLake`; `test/shared/lake/contract.ts` holds what both must do.
+ *
+ * Keys are slash-separated, without a leading slash, of `[A-Za-z0-9._-]` segments that are neither `.` nor `..`; others
+ * are refused before anything is touched. All methods throw `PipelineError`s of the `lake_*` kinds.
+ */
+export interface Lake {
+  /** For people: where this is, without secrets (`s3://bucket`, a directory). */
+  readonly location: string;
+
+  /** The object as a stream of bytes. A broken or short stream fails with an error; it never just ends. `lake_missing` when there is none. */
+  get(key: string): Promise<Readable>;
+
+  /**
+   * Writes a new object from a stream of unknown length with bounded memory; resolves to its size in bytes once it is
+   * durable. It exists whole or not at all: when `body` fails, there is no object. Keys carry an attempt id and are never reused.
+   */
+  put(key: string, body: AsyncIterable<Uint8Array>): Promise<number>;
+
+  /** Writes `body` unless the key exists: of any number of racers exactly one is told `created`. */
+  putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'>;
+
+  /** Overwrites a small object (`state/…`), whole or not at all. */
+  replace(key: string, body: Uint8Array): Promise<void>;
+
+  /** Keys under `prefix` in byte order, those greater than `after` only; fetched a page at a time. */
+  list(prefix: string, after?: string): AsyncIterable<string>;
+
+  /** Removes an object; that there is none is no error. */
+  delete(key: string): Promise<void>;
+}
