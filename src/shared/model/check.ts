@@ -1,0 +1,28 @@
+import { type ErrorContext, PipelineError } from '../errors.ts';
+import type { ColumnType } from '../types/type.ts';
+
+export function modelError(message: string, context: ErrorContext): PipelineError {
+  return new PipelineError('model', message, context);
+}
+
+/** PostgreSQL cuts identifiers at 63 bytes, silently; two long names could become one. */
+const NAME_BYTES = 63;
+
+export function checkName(name: string, context: ErrorContext): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes >= 1 && bytes <= NAME_BYTES && !name.includes('\0')) return;
+  const where = context.table === undefined ? '' : ` of table ${context.table}`;
+  throw modelError(`name ${JSON.stringify(name.slice(0, NAME_BYTES))}${where} has ${bytes} bytes, 1 to 63 are allowed`, context);
+}
+
+/** Parquet's decimal, as Arrow writes it, has 128 bits: 38 digits. */
+const MAX_PRECISION = 38;
+
+export function checkDigits(type: ColumnType, context: ErrorContext): void {
+  if (type.kind !== 'numeric' || !type.digits) return;
+  const { precision, scale } = type.digits;
+  const fits = Number.isInteger(precision) && Number.isInteger(scale) && precision <= MAX_PRECISION;
+  if (fits && precision >= 1 && scale >= 0 && scale <= precision) return;
+  const where = `${context.table}.${context.column}`;
+  throw modelError(`${where}: numeric(${precision},${scale}) is not 1 to ${MAX_PRECISION} digits, of them 0 to all decimals`, context);
+}
