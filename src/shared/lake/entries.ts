@@ -1,0 +1,78 @@
+import * as v from 'valibot';
+import { logEntryBase } from './log.ts';
+
+/**
+ * What the entries of the two logs say. They are the pipeline's only state: whoever reads them can rebuild everything
+ * that comes after. Changing a field's meaning takes a new `format`.
+ */
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** An object that a batch consists of: nothing counts that no entry names. */
+const partSchema = v.object({ key: v.string(), rows: count, bytes: count });
+export type Part = v.InferOutput<typeof partSchema>;
+
+/** What makes a source the same source: when any of it changes, transaction ids mean something else. */
+const identitySchema = v.object({
+  system_identifier: v.nullable(v.string()),
+  database_oid: v.string(),
+  in_recovery: v.boolean(),
+  timeline: v.nullable(v.string()),
+  address: v.nullable(v.string()),
+  port: v.nullable(v.number()),
+});
+export type SourceIdentity = v.InferOutput<typeof identitySchema>;
+
+/** A physical relation that holds rows of a table: itself, or its partitions and children. */
+const leafSchema = v.object({ oid: v.string(), filenode: v.string() });
+export type Leaf = v.InferOutput<typeof leafSchema>;
+
+const tableSchema = v.object({
+  declaration: v.string(),
+  fingerprint: v.string(),
+  /** Where the next batch starts: a 64-bit transaction id (`xmin`), the column's highest value (`cursor`), or nothing. */
+  cursor: v.nullable(v.string()),
+  leaves: v.array(leafSchema),
+  /** The columns of its CSV, in order. */
+  columns: v.array(v.string()),
+  /** Why the table was read whole, where it was. */
+  whole: v.nullable(v.string()),
+  /** SHA-256 of what `full` and `cursor` read, to tell whether it is what they read last time. */
+  digest: v.nullable(v.string()),
+  rows: count,
+  parts: v.array(partSchema),
+});
+export type IngestedTable = v.InferOutput<typeof tableSchema>;
+
+export const ingestionEntrySchema = v.object({
+  ...logEntryBase,
+  /** Starling's own clock when the snapshot was taken. */
+  snapshot_at: v.string(),
+  model: v.string(),
+  source: identitySchema,
+  /** `pg_current_snapshot()` of the batch. */
+  snapshot: v.string(),
+  tables: v.record(v.string(), tableSchema),
+});
+export type IngestionEntry = v.InferOutput<typeof ingestionEntrySchema>;
+
+const outputSchema = v.object({
+  hash: v.string(),
+  /** All rows of the output, not only those that changed. */
+  whole: v.boolean(),
+  rows: count,
+  parts: v.array(partSchema),
+});
+export type TransformedOutput = v.InferOutput<typeof outputSchema>;
+
+const mirrorSchema = v.object({ columns: v.array(v.string()), rows: count, parts: v.array(partSchema) });
+export type MirrorObjects = v.InferOutput<typeof mirrorSchema>;
+
+export const processedEntrySchema = v.object({
+  ...logEntryBase,
+  snapshot_at: v.string(),
+  model: v.string(),
+  outputs: v.record(v.string(), outputSchema),
+  /** Every mirror as of this batch: transform of the next one reads exactly these. */
+  mirrors: v.record(v.string(), mirrorSchema),
+});
+export type ProcessedEntry = v.InferOutput<typeof processedEntrySchema>;

@@ -1,0 +1,135 @@
+import { PipelineError } from '../shared/errors.ts';
+import type { IngestedTable, MirrorObjects, Part } from '../shared/lake/entries.ts';
+import { mirrorKey } from '../shared/lake/key.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { bytesOf } from '../shared/lake/read.ts';
+import { columnCells } from '../shared/parquet/cells.ts';
+import { decodeParquet } from '../shared/parquet/parquet.ts';
+import { PartWriter, rowsOf } from './parts.ts';
+import { recordsOf } from './records.ts';
+
+/** The text of a row's mirrored columns, as PostgreSQL writes it: no declared type can make a mirror lose a value. */
+export type MirrorRow = readonly (string | null)[];
+
+const TEXT = { kind: 'text' } as const;
+
+/**
+ * The current rows of a source table, by key, in memory while a batch is transformed; and what the batch changed in them.
+ * Rows are held as text: about 100 bytes and twice its characters a row.
+ */
+export class Mirror {
+  /** Key first. */
+  readonly columns: readonly string[];
+  readonly #rows: Map<string, MirrorRow>;
+  /** The rows before this batch, of all keys that it changed; undefined where there was none. */
+  readonly #before = new Map<string, MirrorRow | undefined>();
+
+  constructor(columns: readonly string[], rows: Map<string, MirrorRow> = new Map()) {
+    this.columns = columns;
+    this.#rows = rows;
+  }
+
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  get changedKeys(): Iterable<string> {
+    return this.#before.keys();
+  }
+
+  get changed(): boolean {
+    return this.#before.size > 0;
+  }
+
+  get entries(): Iterable<readonly [string, MirrorRow]> {
+    return this.#rows;
+  }
+
+  now(key: string): MirrorRow | undefined {
+    return this.#rows.get(key);
+  }
+
+  before(key: string): MirrorRow | undefined {
+    return this.#before.has(key) ? this.#before.get(key) : this.#rows.get(key);
+  }
+
+  set(key: string, row: MirrorRow): void {
+    const old = this.#rows.get(key);
+    if (old && sameRow(old, row)) return;
+    if (!this.#before.has(key)) this.#before.set(key, old);
+    this.#rows.set(key, row);
+  }
+
+  remove(key: string): void {
+    if (!this.#before.has(key)) this.#before.set(key, this.#rows.get(key));
+    this.#rows.delete(key);
+  }
+
+  /** The batch is committed: what it changed is no longer news. */
+  settle(): void {
+    this.#before.clear();
+  }
+}
+
+export function sameRow(a: MirrorRow, b: MirrorRow): boolean {
+  return a.length === b.length && a.every((value, at) => value === b[at]);
+}
+
+/** Brings a mirror up to a batch. A table that was read whole is replaced: what the source deleted leaves it. */
+export async function applyBatch(mirror: Mirror, lake: Lake, table: string, ingested: IngestedTable): Promise<void> {
+  const gone = ingested.whole === null ? null : new Set([...mirror.entries].map(([key]) => key));
+  for await (const { header, records } of recordsOf(lake, ingested)) {
+    const positions = mirror.columns.map((column) => header.indexOf(column));
+    for (const record of records) {
+      const row = positions.map((at) => owned(record[at] ?? null));
+      const key = row[0];
+      if (key === null || key === undefined) throw noKey(table, mirror.columns[0]);
+      mirror.set(key, row);
+      gone?.delete(key);
+    }
+  }
+  for (const key of gone ?? []) mirror.remove(key);
+}
+
+function noKey(table: string, column = ''): PipelineError {
+  const message = `${table} has a row whose key ${column} is null, so nothing can refer to it`;
+  return new PipelineError('source_structure', message, { table, column });
+}
+
+/** A field is a slice of its chunk, and keeps all of it in memory; a mirror holds its rows for long, so it copies. */
+function owned(field: string | null): string | null {
+  return field === null ? null : Buffer.from(field).toString();
+}
+
+export async function readMirror(lake: Lake, objects: MirrorObjects): Promise<Mirror> {
+  const rows = new Map<string, MirrorRow>();
+  for (const part of objects.parts) {
+    const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
+    const columns = objects.columns.map((column) => columnCells(table, column, TEXT) ?? []);
+    for (let at = 0; at < part.rows; at += 1) {
+      const row = columns.map((cells) => textOrNull(cells[at]));
+      rows.set(row[0] ?? '', row);
+    }
+  }
+  return new Mirror(objects.columns, rows);
+}
+
+function textOrNull(cell: unknown): string | null {
+  return typeof cell === 'string' ? cell : null;
+}
+
+/** Writes a mirror as new objects, never over the old ones: the entry of the batch before still names those. */
+export async function writeMirror(
+  lake: Lake,
+  mirror: Mirror,
+  name: { readonly table: string; readonly batch: number; readonly attempt: string },
+): Promise<MirrorObjects> {
+  const columns = mirror.columns.map((column, at) => ({ name: column, type: TEXT, nullable: at > 0 }));
+  const writer = new PartWriter(lake, columns, (part) => mirrorKey(name.table, name.batch, name.attempt, part));
+  for (const [, row] of mirror.entries) {
+    writer.add(row);
+    if (writer.full) await writer.flush();
+  }
+  const parts: readonly Part[] = await writer.close();
+  return { columns: [...mirror.columns], rows: rowsOf(parts), parts: [...parts] };
+}

@@ -1,0 +1,20 @@
+import { PipelineError } from '../shared/errors.ts';
+import type { IngestedTable } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { type CsvBatch, decodeCsv } from './csv.ts';
+
+/**
+ * All records of one table of a batch, a chunk's worth at a time.
+ * @throws PipelineError `lake_corrupt` when an object does not hold the rows that the entry says.
+ */
+export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerator<CsvBatch> {
+  for (const part of table.parts) {
+    let rows = 0;
+    for await (const batch of decodeCsv(part.key, await lake.get(part.key))) {
+      rows += batch.records.length;
+      yield batch;
+    }
+    if (rows === part.rows) continue;
+    throw new PipelineError('lake_corrupt', `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`);
+  }
+}

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { PipelineError } from '../shared/errors.ts';
+import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { Log } from '../shared/lake/log.ts';
+import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import type { Model } from '../shared/model/model.ts';
+import type { Report, StageResult } from '../shared/report.ts';
+import { transformBatch } from './batch.ts';
+
+export interface TransformContext {
+  readonly model: Model;
+  readonly ingestion: Lake;
+  readonly processed: Lake;
+  readonly report: Report;
+  /** Starling's clock. */
+  readonly now: () => Date;
+  /** When aborted, the batch in hand is finished and no other begun. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Transforms every batch that ingest has committed and transform has not, oldest first. What has been done is only
+ * ever read from the two logs, so that it may be called at any time, by anybody, and by several at once.
+ * @throws PipelineError; the batch it names and those behind it stay pending.
+ */
+export async function transform(context: TransformContext): Promise<StageResult> {
+  const ingested = new Log(context.ingestion, ingestionEntrySchema);
+  const processed = new Log(context.processed, processedEntrySchema);
+  let head = await processed.head();
+  const until = await ingested.head(head);
+  if (head > until) throw behind(head, until);
+  let batches = 0;
+  while (head < (await ingested.head(head)) && context.signal?.aborted !== true) {
+    if (await transformNext(context, ingested, processed, head + 1)) batches += 1;
+    head += 1;
+  }
+  if (batches === 0) context.report({ event: 'nothing_new', stage: 'transform', batch: head });
+  return { stage: 'transform', batches, head };
+}
+
+
+
+async function transformNext(
+  context: TransformContext,
+  ingested: Log<IngestionEntry>,
+  processed: Log<ProcessedEntry>,
+  batch: number,
+): Promise<boolean> {
+  const { model, report } = context;
+  const started = performance.now();
+  const entry = await ingested.read(batch);
+  const previous = batch === 1 ? null : await processed.read(batch - 1);
+  checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
+  await checkModel(ingested, entry, model.hash);
+  const attempt = randomUUID();
+  const made = await transformBatch({ ...context, entry, previous, attempt });
+  const outcome = await processed.commit({
+    format: 1,
+    log_id: entry.log_id,
+    batch,
+    attempt,
+    committed_at: context.now().toISOString(),
+    snapshot_at: entry.snapshot_at,
+    model: model.hash,
+    ...made,
+  });
+  const rows = Object.values(made.outputs).reduce((sum, output) => sum + output.rows, 0);
+  const seconds = (performance.now() - started) / 1000;
+  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, seconds });
+  return outcome === 'won';
+}
+
+function behind(head: number, until: number): PipelineError {
+  const message = `the processed bucket holds batch ${head}, but the ingestion bucket ends at batch ${until}`;
+  return new PipelineError('lake_foreign', message, { batch: head });
+}
