@@ -23,7 +23,7 @@ const identitySchema = v.object({
 export type SourceIdentity = v.InferOutput<typeof identitySchema>;
 
 /** A physical relation that holds rows of a table: itself, or its partitions and children. */
-const leafSchema = v.object({ oid: v.string(), filenode: v.string() });
+const leafSchema = v.object({ oid: v.string(), filenode: v.string(), fingerprint: v.string() });
 export type Leaf = v.InferOutput<typeof leafSchema>;
 
 const tableSchema = v.object({

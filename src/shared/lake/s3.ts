@@ -192,7 +192,8 @@ function isConflict(error: unknown): boolean {
   return status === 412 || status === 409 || (error instanceof Error && error.name === 'NoSuchUpload');
 }
 
-function bodyOf(answer: GetObjectCommandOutput): Readable {
-  if (answer.Body instanceof Readable) return answer.Body;
-  throw new TypeError('the SDK for Node gives a Readable');
+function bodyOf({ Body: body }: GetObjectCommandOutput): Readable {
+  if (!(body instanceof Readable)) throw new TypeError('the SDK for Node gives a Readable');
+  // One that is given up can still break, and without a listener that would end the process.
+  return body.on('error', () => null);
 }

@@ -1,0 +1,158 @@
+import type pg from 'pg';
+import { PipelineError } from '../shared/errors.ts';
+import type { IngestedTable, IngestionEntry } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import type { Model } from '../shared/model/model.ts';
+import type { TableSpec } from '../shared/model/table.ts';
+import { inTransaction } from '../shared/postgres/client.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import { qualified } from '../shared/postgres/sql.ts';
+import type { Report } from '../shared/report.ts';
+import { describe, type Description, LOCKABLE, readRelations, type Relation, rewritten } from './catalog.ts';
+import { readTable } from './copy.ts';
+import { readIdentity } from './identity.ts';
+import { planBatch, type TablePlan } from './plan.ts';
+import { parseSnapshot, type Snapshot } from './session.ts';
+
+export interface BatchInput {
+  readonly client: pg.Client;
+  readonly lake: Lake;
+  readonly model: Model;
+  readonly schema: string;
+  readonly previous: IngestionEntry | null;
+  readonly batch: number;
+  readonly attempt: string;
+  readonly whole: boolean;
+  readonly report: Report;
+  readonly now: () => Date;
+}
+
+/** What a batch is, before it is committed. */
+export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapshot' | 'tables'> & {
+  /** Something was read, or is to be remembered: without it there is no log entry. */
+  readonly isNews: boolean;
+};
+
+const SNAPSHOT = 'select pg_catalog.pg_current_snapshot()::text as snapshot';
+
+/**
+ * Reads one batch. The order matters: who the source is, in a transaction of its own; then locks; *then* the snapshot
+ * (a TRUNCATE between the two would make a table look empty); then what there is to read, under the snapshot.
+ */
+export async function readBatch(input: BatchInput): Promise<BatchRead> {
+  const { client, model } = input;
+  const source = await readIdentity(client);
+  const relations = await readRelations(client, input.schema, model.tables.map((table) => table.name));
+  checkRelations(input, relations);
+  return inTransaction(client, 'begin isolation level repeatable read read only', async () => {
+    await lockTables(input, relations);
+    const snapshot = parseSnapshot((await client.query<{ snapshot: string }>(SNAPSHOT)).rows[0]?.snapshot ?? '');
+    const snapshot_at = input.now().toISOString();
+    const descriptions = await describeTables(input);
+    const plans = planBatch({ ...input, identity: source, snapshot, descriptions });
+    const tables = await readTables(input, plans, snapshot);
+    await checkUnlocked(input, relations, descriptions);
+    const isNews = plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
+    return { snapshot_at, source, snapshot: snapshot.text, tables, isNews };
+  });
+}
+
+/** Rows; or a table that was read whole for the first time, or for another reason than that it is always. */
+function isWorthKeeping(plan: TablePlan, read: IngestedTable | undefined): boolean {
+  return read !== undefined && (read.rows > 0 || (read.whole !== null && plan.table.strategy.kind === 'xmin'));
+}
+
+function checkRelations(input: BatchInput, relations: ReadonlyMap<string, Relation>): void {
+  const { tables } = input.model;
+  const missing = tables.filter((table) => !relations.has(table.name)).map((table) => table.name);
+  refuse('source_structure', `not in schema ${input.schema} of the source, or not visible to this user`, missing);
+  const withXmin = tables.filter((table) => table.strategy.kind === 'xmin').map((table) => table.name);
+  const partly = withXmin.filter((name) => relations.get(name)?.readable === false);
+  refuse('source_denied', 'without SELECT on the whole table (grants on columns do not show xmin)', partly);
+  const hidden = tables.map((table) => table.name).filter((name) => relations.get(name)?.hidden === true);
+  refuse('source_hidden', 'with row-level security that applies to this user', hidden);
+  const views = withXmin.filter((name) => ['v', 'f'].includes(relations.get(name)?.kind ?? ''));
+  refuse('source_strategy', 'without transaction ids (a view or a foreign table)', views);
+}
+
+/** All tables that something is wrong with, in one error. */
+function refuse(kind: PipelineError['kind'], what: string, tables: readonly string[]): void {
+  const [table] = tables;
+  if (table === undefined) return;
+  throw new PipelineError(kind, `source: ${tables.length > 1 ? 'tables' : 'table'} ${tables.join(', ')}: ${what}`, { table });
+}
+
+async function lockTables(input: BatchInput, relations: ReadonlyMap<string, Relation>): Promise<void> {
+  for (const { name, kind, readable } of relations.values()) {
+    if (!LOCKABLE.has(kind) || !readable) continue;
+    try {
+      await input.client.query(`lock table ${qualified(input.schema, name)} in access share mode`);
+    } catch (error) {
+      throw fromPostgres('source', error, { table: name });
+    }
+  }
+}
+
+async function describeTables(input: BatchInput): Promise<ReadonlyMap<string, Description>> {
+  const { tables } = input.model;
+  // Once more by name: a table can have been swapped for another one before it was locked.
+  const relations = await readRelations(input.client, input.schema, tables.map((table) => table.name));
+  const byOid = new Map(tables.map((table) => [relations.get(table.name)?.oid ?? '0', Object.keys(table.columns)]));
+  const described = await describe(input.client, byOid);
+  const descriptions = new Map<string, Description>();
+  for (const table of tables) {
+    const description = described.get(relations.get(table.name)?.oid ?? '0');
+    if (description) descriptions.set(table.name, checkDescription(table, description));
+  }
+  return descriptions;
+}
+
+function checkDescription(table: TableSpec, description: Description): Description {
+  const missing = Object.keys(table.columns).filter((column) => !description.columns.has(column));
+  const context = { table: table.name };
+  if (missing.length > 0) {
+    const message = `source: table ${table.name} has no column ${missing.join(', ')}`;
+    throw new PipelineError('source_structure', message, { ...context, column: missing[0] ?? '' });
+  }
+  if (table.strategy.kind === 'xmin' && description.foreign !== null) {
+    const message = `source: table ${table.name} keeps rows in ${description.foreign}, which has no transaction ids`;
+    throw new PipelineError('source_strategy', message, context);
+  }
+  return description;
+}
+
+async function readTables(
+  input: BatchInput,
+  plans: readonly TablePlan[],
+  snapshot: Snapshot,
+): Promise<IngestionEntry['tables']> {
+  const tables: IngestionEntry['tables'] = {};
+  for (const plan of plans) {
+    const { name } = plan.table;
+    if (plan.unexpected) warn(input, name, `read whole: ${plan.whole}`);
+    const read = await readTable({ ...input, snapshot }, plan);
+    tables[name] = read;
+    if (read.rows === 0) continue;
+    const bytes = read.parts.reduce((sum, part) => sum + part.bytes, 0);
+    input.report({ event: 'table', stage: 'ingest', batch: input.batch, table: name, rows: read.rows, bytes });
+  }
+  return tables;
+}
+
+function warn(input: BatchInput, table: string, message: string): void {
+  input.report({ event: 'warning', stage: 'ingest', batch: input.batch, table, message: `${table} is ${message}` });
+}
+
+/** What could not be locked (a materialised view, columns that are all this user may see) may have been rewritten. */
+async function checkUnlocked(
+  input: BatchInput,
+  relations: ReadonlyMap<string, Relation>,
+  descriptions: ReadonlyMap<string, Description>,
+): Promise<void> {
+  for (const { name, kind, readable } of relations.values()) {
+    if (LOCKABLE.has(kind) && readable) continue;
+    const leaves = descriptions.get(name)?.leaves ?? [];
+    if (!(await rewritten(input.client, leaves))) continue;
+    throw new PipelineError('source_locked', `source: table ${name} was rewritten while it was read`, { table: name });
+  }
+}

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import type { IngestedTable, Part } from '../shared/lake/entries.ts';
+import { dataKey } from '../shared/lake/key.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import type { TableSpec } from '../shared/model/table.ts';
+import { destroy } from '../shared/postgres/client.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import { identifier, identifiers, qualified } from '../shared/postgres/sql.ts';
+import type { TablePlan } from './plan.ts';
+import type { Snapshot } from './session.ts';
+
+export interface CopyInput {
+  readonly client: pg.Client;
+  readonly lake: Lake;
+  readonly schema: string;
+  readonly batch: number;
+  readonly attempt: string;
+  readonly snapshot: Snapshot;
+}
+
+/** Reads what the plan says of one table, straight from PostgreSQL into one object; no object where there are no rows. */
+export async function readTable(input: CopyInput, plan: TablePlan): Promise<IngestedTable> {
+  const { table, description, declaration } = plan;
+  const columns = Object.keys(table.columns);
+  const read = plan.where === false ? NOTHING_READ : await copyRows(input, plan, columns);
+  const known = {
+    declaration,
+    columns,
+    fingerprint: description.fingerprint,
+    leaves: [...description.leaves],
+    cursor: await cursorOf(input, plan),
+  };
+  if (isRepetition(plan, read.digest)) {
+    await Promise.all(read.parts.map((part) => input.lake.delete(part.key)));
+    return { ...known, whole: null, digest: read.digest, rows: 0, parts: [] };
+  }
+  const rows = read.parts.reduce((sum, part) => sum + part.rows, 0);
+  return { ...known, whole: plan.whole, digest: read.digest, rows, parts: [...read.parts] };
+}
+
+interface ReadRows {
+  readonly parts: readonly Part[];
+  readonly digest: string | null;
+}
+
+const NOTHING_READ: ReadRows = { parts: [], digest: null };
+
+async function copyRows(input: CopyInput, plan: TablePlan, columns: readonly string[]): Promise<ReadRows> {
+  const { table } = plan;
+  const where = typeof plan.where === 'string' ? ` where ${plan.where}` : '';
+  const select = `select ${identifiers(columns)} from ${qualified(input.schema, table.name)}${where}`;
+  const stream = input.client.query(copyTo(`copy (${select}) to stdout (format csv, header)`));
+  const digest = table.strategy.kind === 'xmin' ? null : createHash('sha256');
+  const chunks = tell(stream, table.name, (chunk) => digest?.update(chunk));
+  try {
+    const body = await behindHeader(chunks);
+    const key = dataKey(table.name, input.batch, input.attempt, 0, 'csv');
+    const bytes = body === null ? 0 : await input.lake.put(key, body);
+    // The count comes behind the data; an empty query is answered once it has.
+    await input.client.query('');
+    const parts = body === null ? [] : [{ key, rows: stream.rowCount, bytes }];
+    return { parts, digest: digest?.digest('hex') ?? null };
+  } catch (error) {
+    destroy(input.client);
+    throw error;
+  }
+}
+
+/** The chunks of a COPY, its errors made into ours; `see` sees each of them. */
+async function* tell(
+  stream: AsyncIterable<Uint8Array>,
+  table: string,
+  see: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of stream) {
+      see(chunk);
+      yield chunk;
+    }
+  } catch (error) {
+    throw fromPostgres('source', error, { table });
+  }
+}
+
+/** The whole stream, header included, once it is known that there is something behind the header; else null. */
+async function behindHeader(chunks: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array> | null> {
+  const seen: Uint8Array[] = [];
+  for (;;) {
+    const { value, done } = await chunks.next();
+    if (done === true) return null;
+    seen.push(value);
+    const start = Buffer.concat(seen);
+    const end = headerEnd(start);
+    if (end >= 0 && end < start.length) return resume(start, chunks);
+  }
+}
+
+async function* resume(start: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield start;
+  yield* rest;
+}
+
+const [QUOTE, LF] = [34, 10];
+
+/** The index behind the first record; a column's name may hold line ends, between quotes. -1 while it is not complete. */
+function headerEnd(bytes: Uint8Array): number {
+  let quoted = false;
+  for (const [at, byte] of bytes.entries()) {
+    if (byte === QUOTE) quoted = !quoted;
+    if (byte === LF && !quoted) return at + 1;
+  }
+  return -1;
+}
+
+/** The same rows as last time, read because the strategy cannot tell: not news. */
+function isRepetition(plan: TablePlan, digest: string | null): boolean {
+  const declared = plan.table.strategy.kind === 'full' || plan.whole === null;
+  return digest !== null && plan.previous?.digest === digest && declared && !plan.unexpected;
+}
+
+async function cursorOf(input: CopyInput, plan: TablePlan): Promise<string | null> {
+  const { strategy } = plan.table;
+  if (strategy.kind === 'xmin') return input.snapshot.xmin.toString();
+  if (strategy.kind === 'full') return null;
+  return (await highest(input, plan.table, strategy.column)) ?? plan.previous?.cursor ?? null;
+}
+
+/** Infinite times are above everything: as a cursor they would hide all that comes later. */
+async function highest(input: CopyInput, table: TableSpec, column: string): Promise<string | null> {
+  const kind = table.columns[column]?.type.kind ?? '';
+  const finite = kind === 'int' || kind === 'bigint' ? '' : ` where isfinite(${identifier(column)})`;
+  const from = qualified(input.schema, table.name);
+  const query = `select max(${identifier(column)})::text as highest from ${from}${finite}`;
+  return (await input.client.query<{ highest: string | null }>(query)).rows[0]?.highest ?? null;
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { PipelineError } from '../shared/errors.ts';
+import { type IngestionEntry, ingestionEntrySchema } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { Log } from '../shared/lake/log.ts';
+import type { Model } from '../shared/model/model.ts';
+import { close, connect } from '../shared/postgres/client.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import type { Report, StageResult } from '../shared/report.ts';
+import { type BatchRead, readBatch } from './batch.ts';
+import { SOURCE_SETTINGS } from './session.ts';
+
+export interface IngestContext {
+  readonly model: Model;
+  readonly sourceUrl: string;
+  readonly sourceSchema: string;
+  readonly ingestion: Lake;
+  readonly report: Report;
+  /** Starling's clock; the source's is never trusted. */
+  readonly now: () => Date;
+  /** Read every table whole, whatever the log says: after a restore of the source. */
+  readonly whole?: boolean;
+}
+
+/** Losing once or twice is two workers meeting; losing on and on is a clock that runs them all at once. */
+const TRIES = 10;
+
+/**
+ * Looks at the source once, and commits what changed since the last batch as the next one. When another worker commits
+ * that batch first, it looks again: the other's snapshot may be older than the moment this call was made.
+ */
+export async function ingest(context: IngestContext): Promise<StageResult> {
+  const log = new Log(context.ingestion, ingestionEntrySchema);
+  for (let attempt = 0; attempt < TRIES; attempt += 1) {
+    // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
+    const head = await log.head();
+    const previous = head === 0 ? null : await log.read(head);
+    const outcome = await ingestNext(context, log, previous);
+    if (outcome !== 'lost') return { stage: 'ingest', ...outcome };
+  }
+  throw new PipelineError('lake_unavailable', `lost the race for a batch ${TRIES} times: too many workers ingest at once`);
+}
+
+type Outcome = Omit<StageResult, 'stage'> | 'lost';
+
+async function ingestNext(
+  context: IngestContext,
+  log: Log<IngestionEntry>,
+  previous: IngestionEntry | null,
+): Promise<Outcome> {
+  const { model, report, now } = context;
+  const started = performance.now();
+  const batch = (previous?.batch ?? 0) + 1;
+  const attempt = randomUUID();
+  const { isNews, ...read } = await readFrom(context, previous, batch, attempt);
+  if (!isNews && previous?.model === model.hash) {
+    report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
+    return { batches: 0, head: batch - 1 };
+  }
+  const outcome = await log.commit({
+    format: 1,
+    log_id: previous?.log_id ?? randomUUID(),
+    batch,
+    attempt,
+    committed_at: now().toISOString(),
+    model: model.hash,
+    ...read,
+  });
+  const rows = Object.values(read.tables).reduce((sum, table) => sum + table.rows, 0);
+  const seconds = (performance.now() - started) / 1000;
+  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows, seconds });
+  return outcome === 'won' ? { batches: 1, head: batch } : 'lost';
+}
+
+async function readFrom(
+  context: IngestContext,
+  previous: IngestionEntry | null,
+  batch: number,
+  attempt: string,
+): Promise<BatchRead> {
+  const client = await connect('source', context.sourceUrl, SOURCE_SETTINGS);
+  try {
+    const { model, ingestion: lake, sourceSchema: schema, report, now, whole = false } = context;
+    return await readBatch({ client, lake, model, schema, previous, batch, attempt, whole, report, now });
+  } catch (error) {
+    throw fromPostgres('source', error, { stage: 'ingest', batch });
+  } finally {
+    await close(client);
+  }
+}

@@ -1,0 +1,132 @@
+import { PipelineError } from '../shared/errors.ts';
+import type { IngestedTable, IngestionEntry, SourceIdentity } from '../shared/lake/entries.ts';
+import { declarationHash, type Model } from '../shared/model/model.ts';
+import type { Strategy, TableSpec } from '../shared/model/table.ts';
+import { identifier, literal } from '../shared/postgres/sql.ts';
+import type { Description } from './catalog.ts';
+import { identityChange } from './identity.ts';
+import { changedSince, HALF_CIRCLE, parseSnapshot, type Snapshot } from './session.ts';
+
+/** What to read of one table in this batch. */
+export interface TablePlan {
+  readonly table: TableSpec;
+  /** The rows to read: a condition, or all (`true`), or none at all (`false`). */
+  readonly where: string | boolean;
+  /** Why all rows are read; null where only changed ones are. */
+  readonly whole: string | null;
+  /** Worth telling somebody: neither the first read of the table nor declared so. */
+  readonly unexpected: boolean;
+  readonly declaration: string;
+  readonly description: Description;
+  readonly previous: IngestedTable | null;
+}
+
+export interface PlanInput {
+  readonly model: Model;
+  readonly previous: IngestionEntry | null;
+  readonly identity: SourceIdentity;
+  readonly snapshot: Snapshot;
+  /** By table name. */
+  readonly descriptions: ReadonlyMap<string, Description>;
+  /** An operator asked for everything, after a restore for example. */
+  readonly whole: boolean;
+}
+
+/**
+ * Decides for each declared table what changed since the batch before: pure, so that every way to lose a change can be
+ * tried on it. Reading too much is safe, reading too little never is.
+ * @throws PipelineError `source_behind` when the snapshot is older than the batch before, on the same source.
+ */
+export function planBatch(input: PlanInput): readonly TablePlan[] {
+  const { previous, identity, snapshot } = input;
+  const moved = previous && identityChange(previous.source, identity);
+  if (previous && moved === null && !input.whole) refuseOlder(parseSnapshot(previous.snapshot), snapshot);
+  const elsewhere = moved === null ? null : `the source's ${moved} is not what it was`;
+  // On a standby the text can stay while transactions of the primary arrive.
+  const still = previous?.snapshot === snapshot.text && elsewhere === null && !identity.in_recovery;
+  return input.model.tables.map((table) => planTable(input, table, elsewhere, still));
+}
+
+function refuseOlder(before: Snapshot, now: Snapshot): void {
+  if (now.xmax >= before.xmax) return;
+  const message = `the source's snapshot ends at transaction ${now.xmax}, the batch before saw ${before.xmax}`;
+  throw new PipelineError('source_behind', message);
+}
+
+function planTable(input: PlanInput, table: TableSpec, elsewhere: string | null, still: boolean): TablePlan {
+  const description = input.descriptions.get(table.name);
+  if (!description) throw new Error(`table ${table.name} was not described`);
+  const previous = input.previous?.tables[table.name] ?? null;
+  const declaration = declarationHash(input.model, table);
+  const common = { table, declaration, description, previous };
+  const reason = input.whole ? 'asked for' : (elsewhere ?? changeOf(previous, declaration, description));
+  if (reason !== null || !previous) {
+    const first = previous === null && !input.whole;
+    return { ...common, where: true, whole: first ? 'first read' : reason, unexpected: !first && !input.whole };
+  }
+  return { ...common, ...planChanges(table.strategy, previous, description, input.snapshot, still) };
+}
+
+function changeOf(previous: IngestedTable | null, declaration: string, now: Description): string | null {
+  if (!previous) return null;
+  if (previous.declaration !== declaration) return 'its declaration changed';
+  if (previous.fingerprint !== now.fingerprint) return 'its columns changed in the source';
+  return null;
+}
+
+type Reading = Pick<TablePlan, 'where' | 'whole' | 'unexpected'>;
+
+const NOTHING: Reading = { where: false, whole: null, unexpected: false };
+
+function planChanges(
+  strategy: Strategy,
+  previous: IngestedTable,
+  description: Description,
+  snapshot: Snapshot,
+  still: boolean,
+): Reading {
+  switch (strategy.kind) {
+    case 'full':
+      return { where: true, whole: "declared 'full'", unexpected: false };
+    case 'cursor':
+      return { where: sinceCursor(strategy, previous.cursor), whole: null, unexpected: false };
+    case 'xmin':
+      return sinceTransaction(BigInt(previous.cursor ?? 0), previous, description, snapshot, still);
+  }
+}
+
+function sinceTransaction(
+  cursor: bigint,
+  previous: IngestedTable,
+  description: Description,
+  snapshot: Snapshot,
+  still: boolean,
+): Reading {
+  const gap = snapshot.xmax - cursor;
+  if (gap >= HALF_CIRCLE) {
+    return { where: true, whole: 'more than 2^31 transactions have passed', unexpected: true };
+  }
+  const fresh = newLeaves(previous, description);
+  const conditions = [
+    ...(gap > 0n && !still ? [changedSince(cursor, snapshot.xmax)] : []),
+    ...(fresh.length > 0 ? [`tableoid = any('{${fresh.join(',')}}'::oid[])`] : []),
+  ];
+  return conditions.length === 0 ? NOTHING : { ...NOTHING, where: conditions.join(' or ') };
+}
+
+/** Partitions attached, tables swapped or rewritten: what is in them may be older than the cursor. */
+function newLeaves(previous: IngestedTable, now: Description): readonly string[] {
+  const known = new Set(previous.leaves.map((leaf) => `${leaf.oid} ${leaf.filenode} ${leaf.fingerprint}`));
+  return now.leaves
+    .filter((leaf) => !known.has(`${leaf.oid} ${leaf.filenode} ${leaf.fingerprint}`))
+    .map((leaf) => leaf.oid);
+}
+
+/** Nothing is known of a table that was empty: then all of it is new. */
+function sinceCursor({ column, overlap }: Strategy & { kind: 'cursor' }, cursor: string | null): string | true {
+  if (cursor === null) return true;
+  const last = literal(cursor);
+  const number = /^-?\d+$/.test(cursor);
+  const from = number ? `${last}::numeric - ${overlap}` : `${last}::timestamp - interval '${overlap} seconds'`;
+  return `${identifier(column)} >= ${from}`;
+}

@@ -1,0 +1,182 @@
+/**
+ * Where a cluster lives: in the directory that was asked for, or, where root runs the server as an account that
+ * cannot get there (a home directory of mode 0700, a disk without owners), in a directory of its own under /var/tmp
+ * that the asked-for one points to.
+ *
+ *   <home>/cluster/     data/, password, port: made whole by `initialise`
+ *   <home>/binaries/    a copy of the programs, where the account cannot run the original
+ *   <home>/origin       (under /var/tmp) the directory that was asked for
+ *   <directory>/location   where the home is, if not here
+ *   <directory>/server.log
+ *
+ * The home under /var/tmp stays root's own, so that the account the server runs as cannot put links in root's way.
+ */
+
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, chown, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { PipelineError } from '../../shared/errors.ts';
+import { canAccess, type Account } from './account.ts';
+import { errorCode, exists, makePublicDirectory, readIfThere, replaceFile } from './files.ts';
+import { findPostmaster } from './postmaster.ts';
+
+/** Kept over reboots, unlike /tmp, and open to every account. */
+const ELSEWHERE = '/var/tmp';
+const PREFIX = 'starling-';
+/**
+ * A home is stale when nothing was started from it for so long: a directory that was renamed a moment ago, or that
+ * is just being made, looks the same as one that is gone.
+ */
+const STALE_AFTER_MS = 24 * 60 * 60_000;
+
+export interface Home {
+  /** The directory that was asked for, without symlinks. */
+  readonly directory: string;
+  /** The directory itself, or the one under /var/tmp. */
+  readonly path: string;
+  readonly data: string;
+  readonly cluster: string;
+  readonly passwordFile: string;
+  readonly portFile: string;
+  readonly binaries: string;
+  readonly log: string;
+}
+
+/** The home of a cluster that has been made, or undefined. */
+export async function findHome(directory: string, elsewhere = ELSEWHERE): Promise<Home | undefined> {
+  if (!(await exists(directory))) return undefined;
+  const asked = await realpath(directory);
+  const path = (await findElsewhere(asked, elsewhere)) ?? asked;
+  const home = homeAt(asked, path);
+  return (await exists(home.cluster)) ? home : undefined;
+}
+
+/** The home for a new cluster of `account`, or that of the one that is there. */
+export async function makeHome(
+  directory: string,
+  account: Account | undefined,
+  elsewhere = ELSEWHERE,
+): Promise<Home> {
+  await makePublicDirectory(resolve(directory));
+  const asked = await realpath(directory);
+  const known = await findElsewhere(asked, elsewhere);
+  if (known === undefined && (account === undefined || (await canHold(asked, account)))) return homeAt(asked, asked);
+  const path = known ?? elsewhereFor(asked, elsewhere);
+  await claim(path);
+  const home = homeAt(asked, path);
+  await recordOrigin(home);
+  await replaceFile(join(asked, 'location'), path);
+  return home;
+}
+
+/** Notes where a home under /var/tmp belongs, and that it is in use now. */
+export async function recordOrigin(home: Home): Promise<void> {
+  if (home.path !== home.directory) await replaceFile(join(home.path, 'origin'), home.directory);
+}
+
+/** Removes everything of the cluster but the log. Its server must have stopped. */
+export async function removeHome(directory: string, elsewhere = ELSEWHERE): Promise<void> {
+  const home = await findHome(directory, elsewhere);
+  if (home === undefined) return;
+  // By its name at once and only then file by file, so that half a cluster is never found.
+  await rename(home.cluster, `${home.cluster}.aside-${randomUUID()}`);
+  for (const name of await readdir(home.path)) {
+    if (/^(cluster\.aside-|binaries$)/.test(name)) await rm(join(home.path, name), { recursive: true, force: true });
+  }
+  if (home.path === home.directory) return;
+  await rm(home.path, { recursive: true, force: true });
+  await rm(join(home.directory, 'location'), { force: true });
+}
+
+function homeAt(directory: string, path: string): Home {
+  const cluster = join(path, 'cluster');
+  return {
+    directory,
+    path,
+    cluster,
+    data: join(cluster, 'data'),
+    passwordFile: join(cluster, 'password'),
+    portFile: join(cluster, 'port'),
+    binaries: join(path, 'binaries'),
+    log: join(directory, 'server.log'),
+  };
+}
+
+function elsewhereFor(directory: string, elsewhere: string): string {
+  const hash = createHash('sha256').update(directory).digest('hex').slice(0, 16);
+  return join(elsewhere, `${PREFIX}${process.getuid?.() ?? 0}-${hash}`);
+}
+
+/**
+ * Where `directory` points to. A directory that was moved still finds its home; one that was copied does not take
+ * over that of the original.
+ */
+async function findElsewhere(directory: string, elsewhere: string): Promise<string | undefined> {
+  const path = (await readIfThere(join(directory, 'location')))?.trim();
+  if (path === undefined || !path.startsWith(join(elsewhere, PREFIX)) || !(await exists(path))) return undefined;
+  const origin = await readIfThere(join(path, 'origin'));
+  if (origin === undefined || origin === directory) return path;
+  return (await pointsTo(origin, path)) ? undefined : path;
+}
+
+async function pointsTo(directory: string, path: string): Promise<boolean> {
+  return (await readIfThere(join(directory, 'location')))?.trim() === path;
+}
+
+/** Tried by making something there and giving it away: some disks know no owners, and root may not be root on them. */
+async function canHold(directory: string, account: Account): Promise<boolean> {
+  const probe = await mkdtemp(join(directory, 'cluster.aside-'));
+  try {
+    await chown(probe, account.uid, account.gid);
+    return await canAccess(account, 'write', probe);
+  } catch (error) {
+    if (errorCode(error) === 'EPERM' || errorCode(error) === 'EINVAL') return false;
+    throw error;
+  } finally {
+    await rm(probe, { recursive: true, force: true });
+  }
+}
+
+/** Anybody can make a directory in /var/tmp, so one that is there already must be ours. */
+async function claim(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
+  const found = await lstat(path);
+  if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? found.uid)) {
+    throw new PipelineError(
+      'local',
+      `${path} is where the local PostgreSQL has to go, and it belongs to uid ${found.uid}: ` +
+        'find out who made it and remove it, or move the project to a directory that other accounts can read.',
+    );
+  }
+  await chmod(path, 0o711);
+}
+
+/**
+ * Removes the directories under /var/tmp whose origin is gone and whose server does not run. Returns their paths.
+ * A server that runs is left alone: its origin may have been renamed.
+ */
+export async function sweepStale(
+  elsewhere = ELSEWHERE,
+  staleAfterMs = STALE_AFTER_MS,
+): Promise<readonly string[]> {
+  const removed: string[] = [];
+  const mine = `${PREFIX}${process.getuid?.() ?? 0}-`;
+  const names = await readdir(elsewhere).catch(() => []);
+  for (const path of names.filter((name) => name.startsWith(mine)).map((name) => join(elsewhere, name))) {
+    if (!(await isStale(path, staleAfterMs))) continue;
+    await rm(path, { recursive: true, force: true });
+    removed.push(path);
+  }
+  return removed;
+}
+
+async function isStale(path: string, staleAfterMs: number): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || !found.isDirectory() || found.uid !== process.getuid?.()) return false;
+  const origin = await readIfThere(join(path, 'origin'));
+  const { mtimeMs } = origin === undefined ? found : await stat(join(path, 'origin'));
+  if (Date.now() - mtimeMs < staleAfterMs || (origin !== undefined && (await pointsTo(origin, path)))) return false;
+  return (await findPostmaster(join(path, 'cluster', 'data'))) === undefined;
+}

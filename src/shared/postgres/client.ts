@@ -1,0 +1,62 @@
+import pg from 'pg';
+import { fromPostgres, type Side } from './errors.ts';
+import { literal } from './sql.ts';
+
+/** Long enough for a sleeping serverless database to wake, short enough for a Lambda. */
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/** All values arrive as PostgreSQL's own text: nothing is rounded or shifted into another time zone by the driver. */
+const asText = { getTypeParser: () => (value: string) => value };
+
+/** Opens a connection and applies `settings` (name to value) to its session. */
+export async function connect(
+  side: Side,
+  url: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'starling',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: asText,
+  });
+  // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    // Not as start-up options: pgbouncer refuses those that it does not know.
+    const calls = Object.entries(settings).map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`);
+    await client.query(`select ${calls.join(', ')}`);
+    return client;
+  } catch (error) {
+    await close(client);
+    throw fromPostgres(side, error);
+  }
+}
+
+/** Ends a connection whatever state it is in: in the middle of a COPY, it does not wait for the rest. */
+export async function close(client: pg.Client): Promise<void> {
+  const ended = client.end().catch(() => undefined);
+  const timer = setTimeout(() => destroy(client), 1_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Cuts the connection: what waits on it fails at once, where a polite end would wait for the rest of a COPY. */
+export function destroy(client: pg.Client): void {
+  client.connection.stream.destroy();
+}
+
+/** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
+export async function inTransaction<T>(client: pg.Client, begin: string, work: () => Promise<T>): Promise<T> {
+  await client.query(begin);
+  try {
+    const result = await work();
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  }
+}
