@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PipelineError } from '../../shared/errors.ts';
 import { serverAccount } from './account.ts';
 import { prepareBinaries } from './binaries.ts';
-import { errorCode } from './files.ts';
+import { errorCode, sweepAsides } from './files.ts';
 import { findHome, makeHome, recordOrigin, removeHome, sweepStale, type Home } from './home.ts';
 import { initialise, readPassword } from './initialise.ts';
 import { findPostmaster, signalStop, type StopMode } from './postmaster.ts';
@@ -81,6 +81,7 @@ async function findOrMakeHome(options: ClusterOptions): Promise<Home> {
   const found = await findHome(options.directory);
   if (found !== undefined) {
     await recordOrigin(found);
+    for (const place of [found.path, found.binaries]) await sweepAsides(place);
     return found;
   }
   await sweepStale();

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 /** Longer than initdb or a copy of the binaries takes on a slow machine; nothing aside is in use after that. */
 const ASIDE_MAX_AGE_MS = 10 * 60_000;
@@ -44,7 +44,7 @@ export async function replaceFile(path: string, text: string, mode = 0o644): Pro
   await rename(aside, path);
 }
 
-/** A directory that the server's account can get through, whatever the umask says; its files have modes of their own. */
+/** A directory that the server's account can get into, whatever the umask says; what is in it has modes of its own. */
 export async function makePublicDirectory(path: string): Promise<void> {
   const made = await mkdir(path, { recursive: true });
   if (made !== undefined) await chmod(path, 0o755);
@@ -52,7 +52,6 @@ export async function makePublicDirectory(path: string): Promise<void> {
 
 /** Makes the directory `path` by `build`, which fills the directory it is given; whoever comes second gives way. */
 export async function buildDirectory(path: string, build: (aside: string) => Promise<void>): Promise<void> {
-  await sweepAsides(path);
   const aside = asideOf(path);
   try {
     await makePublicDirectory(aside);
@@ -64,11 +63,10 @@ export async function buildDirectory(path: string, build: (aside: string) => Pro
   }
 }
 
-/** Removes what killed processes left of earlier attempts to make `path`. */
-async function sweepAsides(path: string): Promise<void> {
-  const parent = dirname(path);
-  for (const name of await readdir(parent)) {
-    if (!name.startsWith(`${basename(path)}${ASIDE_MARK}`)) continue;
+/** Removes what killed processes have left in `parent`, which may be missing. */
+export async function sweepAsides(parent: string): Promise<void> {
+  for (const name of await readdir(parent).catch(() => [])) {
+    if (!name.includes(ASIDE_MARK)) continue;
     const left = join(parent, name);
     const { mtimeMs } = await stat(left).catch(() => ({ mtimeMs: Date.now() }));
     if (Date.now() - mtimeMs > ASIDE_MAX_AGE_MS) await rm(left, { recursive: true, force: true });

@@ -3,26 +3,28 @@
  * cannot get there (a home directory of mode 0700, a disk without owners), in a directory of its own under /var/tmp
  * that the asked-for one points to.
  *
- *   <home>/cluster/     data/, password, port: made whole by `initialise`
- *   <home>/binaries/    a copy of the programs, where the account cannot run the original
- *   <home>/origin       (under /var/tmp) the directory that was asked for
- *   <directory>/location   where the home is, if not here
+ *   <home>/cluster/              data/, password, port: made whole by `initialise`
+ *   <home>/binaries/             a copy of the programs, where the account cannot run the original
+ *   <home>/origin                (under /var/tmp) the directory that was asked for
+ *   <directory>/location/path    where the home is, if not here
  *   <directory>/server.log
  *
  * The home under /var/tmp stays root's own, so that the account the server runs as cannot put links in root's way.
+ * Its name is random, so that a directory that is removed and made again starts with nothing, as it would in place.
  */
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PipelineError } from '../../shared/errors.ts';
-import { canAccess, type Account } from './account.ts';
-import { errorCode, exists, makePublicDirectory, readIfThere, replaceFile } from './files.ts';
+import { canAccess, isRoot, type Account } from './account.ts';
+import { buildDirectory, errorCode, exists, makePublicDirectory, readIfThere, replaceFile } from './files.ts';
 import { findPostmaster } from './postmaster.ts';
 
 /** Kept over reboots, unlike /tmp, and open to every account. */
 const ELSEWHERE = '/var/tmp';
-const PREFIX = 'starling-';
+/** Of uid 0: only root needs a home elsewhere. */
+const OURS = 'starling-0-';
 /**
  * A home is stale when nothing was started from it for so long: a directory that was renamed a moment ago, or that
  * is just being made, looks the same as one that is gone.
@@ -46,12 +48,13 @@ export interface Home {
 export async function findHome(directory: string, elsewhere = ELSEWHERE): Promise<Home | undefined> {
   if (!(await exists(directory))) return undefined;
   const asked = await realpath(directory);
-  const path = (await findElsewhere(asked, elsewhere)) ?? asked;
-  const home = homeAt(asked, path);
+  const pointer = await readPointer(asked, elsewhere);
+  if (pointer !== undefined && (!(await isOurs(pointer)) || (await isOfAnother(pointer, asked)))) return undefined;
+  const home = homeAt(asked, pointer ?? asked);
   return (await exists(home.cluster)) ? home : undefined;
 }
 
-/** The home for a new cluster of `account`, or that of the one that is there. */
+/** The home for a new cluster of `account`; made by several processes at once, it is the same for all. */
 export async function makeHome(
   directory: string,
   account: Account | undefined,
@@ -59,13 +62,13 @@ export async function makeHome(
 ): Promise<Home> {
   await makePublicDirectory(resolve(directory));
   const asked = await realpath(directory);
-  const known = await findElsewhere(asked, elsewhere);
-  if (known === undefined && (account === undefined || (await canHold(asked, account)))) return homeAt(asked, asked);
-  const path = known ?? elsewhereFor(asked, elsewhere);
-  await claim(path);
-  const home = homeAt(asked, path);
+  if (account === undefined) return homeAt(asked, asked);
+  if ((await readPointer(asked, elsewhere)) === undefined && (await canHold(asked, account))) {
+    return homeAt(asked, asked);
+  }
+  const home = homeAt(asked, await pointElsewhere(asked, elsewhere));
+  await claim(home.path);
   await recordOrigin(home);
-  await replaceFile(join(asked, 'location'), path);
   return home;
 }
 
@@ -85,7 +88,7 @@ export async function removeHome(directory: string, elsewhere = ELSEWHERE): Prom
   }
   if (home.path === home.directory) return;
   await rm(home.path, { recursive: true, force: true });
-  await rm(join(home.directory, 'location'), { force: true });
+  await rm(dirname(pointerOf(home.directory)), { recursive: true, force: true });
 }
 
 function homeAt(directory: string, path: string): Home {
@@ -102,25 +105,43 @@ function homeAt(directory: string, path: string): Home {
   };
 }
 
-function elsewhereFor(directory: string, elsewhere: string): string {
-  const hash = createHash('sha256').update(directory).digest('hex').slice(0, 16);
-  return join(elsewhere, `${PREFIX}${process.getuid?.() ?? 0}-${hash}`);
+function pointerOf(directory: string): string {
+  return join(directory, 'location', 'path');
 }
 
-/**
- * Where `directory` points to. A directory that was moved still finds its home; one that was copied does not take
- * over that of the original.
- */
-async function findElsewhere(directory: string, elsewhere: string): Promise<string | undefined> {
-  const path = (await readIfThere(join(directory, 'location')))?.trim();
-  if (path === undefined || !path.startsWith(join(elsewhere, PREFIX)) || !(await exists(path))) return undefined;
+/** The home that `directory` points to, there or not. Only root has one elsewhere; a copy of root's is not followed. */
+async function readPointer(directory: string, elsewhere: string): Promise<string | undefined> {
+  const path = isRoot() ? await readIfThere(pointerOf(directory)) : undefined;
+  return path?.startsWith(join(elsewhere, OURS)) === true ? path : undefined;
+}
+
+/** The path of the home elsewhere. Every process gets the same: the first one's, and for a copy one that follows. */
+async function pointElsewhere(directory: string, elsewhere: string): Promise<string> {
+  const pointer = pointerOf(directory);
+  const first = join(elsewhere, OURS + randomBytes(8).toString('hex'));
+  await buildDirectory(dirname(pointer), async (aside) => replaceFile(join(aside, basename(pointer)), first));
+  const path = (await readPointer(directory, elsewhere)) ?? first;
+  if (!(await isOfAnother(path, directory))) return path;
+  const hash = createHash('sha256').update(`${path}\n${directory}`).digest('hex').slice(0, 16);
+  await replaceFile(pointer, join(elsewhere, OURS + hash));
+  return join(elsewhere, OURS + hash);
+}
+
+/** A directory that was moved keeps its home; one that was copied must not take that of the original. */
+async function isOfAnother(path: string, directory: string): Promise<boolean> {
   const origin = await readIfThere(join(path, 'origin'));
-  if (origin === undefined || origin === directory) return path;
-  return (await pointsTo(origin, path)) ? undefined : path;
+  return origin !== undefined && origin !== directory && (await pointsTo(origin, path));
 }
 
 async function pointsTo(directory: string, path: string): Promise<boolean> {
-  return (await readIfThere(join(directory, 'location')))?.trim() === path;
+  return (await readIfThere(pointerOf(directory))) === path;
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isDirectory() && found.uid === 0,
+    () => false,
+  );
 }
 
 /** Tried by making something there and giving it away: some disks know no owners, and root may not be root on them. */
@@ -142,11 +163,10 @@ async function claim(path: string): Promise<void> {
   await mkdir(path).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });
-  const found = await lstat(path);
-  if (!found.isDirectory() || found.uid !== (process.getuid?.() ?? found.uid)) {
+  if (!(await isOurs(path))) {
     throw new PipelineError(
       'local',
-      `${path} is where the local PostgreSQL has to go, and it belongs to uid ${found.uid}: ` +
+      `${path} is where the local PostgreSQL has to go, and it belongs to somebody else: ` +
         'find out who made it and remove it, or move the project to a directory that other accounts can read.',
     );
   }
@@ -162,9 +182,9 @@ export async function sweepStale(
   staleAfterMs = STALE_AFTER_MS,
 ): Promise<readonly string[]> {
   const removed: string[] = [];
-  const mine = `${PREFIX}${process.getuid?.() ?? 0}-`;
+  if (!isRoot()) return removed;
   const names = await readdir(elsewhere).catch(() => []);
-  for (const path of names.filter((name) => name.startsWith(mine)).map((name) => join(elsewhere, name))) {
+  for (const path of names.filter((name) => name.startsWith(OURS)).map((name) => join(elsewhere, name))) {
     if (!(await isStale(path, staleAfterMs))) continue;
     await rm(path, { recursive: true, force: true });
     removed.push(path);
@@ -173,10 +193,9 @@ export async function sweepStale(
 }
 
 async function isStale(path: string, staleAfterMs: number): Promise<boolean> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined || !found.isDirectory() || found.uid !== process.getuid?.()) return false;
+  if (!(await isOurs(path))) return false;
   const origin = await readIfThere(join(path, 'origin'));
-  const { mtimeMs } = origin === undefined ? found : await stat(join(path, 'origin'));
+  const { mtimeMs } = await stat(origin === undefined ? path : join(path, 'origin'));
   if (Date.now() - mtimeMs < staleAfterMs || (origin !== undefined && (await pointsTo(origin, path)))) return false;
   return (await findPostmaster(join(path, 'cluster', 'data'))) === undefined;
 }

@@ -1,12 +1,13 @@
 import type { ClientBase } from 'pg';
 import { PipelineError } from '../../shared/errors.ts';
-import { atomically } from './atomic.ts';
+import { atomically, rollBack } from './atomic.ts';
 import { CLOSES_MS, DAY_MS, dayOf, dayText, isWorkingDay, momentText, workingDayFrom } from './calendar.ts';
 import { copyRows } from './copy.ts';
 import {
   editRowsSilently, type NoOpUpdates, type RenamedDepartment, renameDepartment, settlePayments, type SilentEdits,
   updateWithoutChange,
 } from './edits.ts';
+import { HISTORY_DAYS, SALES_PER_DESIGN } from './history.ts';
 import { addDesigns, type Round, roundsOf, takeOrders } from './intake.ts';
 import { drawSalesOrder, ORDER_COLUMNS, orderRow } from './order.ts';
 import { type Random, randomFrom } from './random.ts';
@@ -32,8 +33,6 @@ export interface LivedDay {
 
 /** At least three dozen sales orders, otherwise as many as on a day of two years. */
 const FEWEST_SALES = 36;
-const HISTORY_DAYS = 520;
-const SALES_PER_DESIGN = 23;
 /** One sales order in so many of a day's is the number of older ones that are edited silently: 77 in 9,845 in all. */
 const SALES_PER_SILENT_EDIT = 8;
 
@@ -145,7 +144,7 @@ export async function openLateTransaction(client: ClientBase, { seed }: { seed: 
     };
     return { ...changed, commit };
   } catch (error) {
-    await client.query('rollback');
+    await rollBack(client);
     throw error;
   }
 }

@@ -68,7 +68,7 @@ const DESIGN_EDITS: readonly (readonly [column: string, value: NewValue])[] = [
   ['file_location', (random, _, old) => another(random, FOLDERS, old)],
 ];
 
-/** Edits one column each of `count` rows, the columns in turn, and leaves `last_updated` as it is. */
+/** Edits one column each of `count` rows, each column of as many, and leaves `last_updated` as it is. */
 async function editSilently(
   client: ClientBase,
   random: Random,
@@ -79,8 +79,9 @@ async function editSilently(
 ): Promise<number[]> {
   const { table } = candidates;
   const ids = await chooseRows(client, random, candidates, count);
-  for (const [index, id] of ids.entries()) {
-    for (const [column, value] of edits.slice(index % edits.length, (index % edits.length) + 1)) {
+  const inTurn = random.shuffle(edits);
+  for (const [turn, [column, value]] of inTurn.entries()) {
+    for (const id of ids.filter((_, index) => index % inTurn.length === turn)) {
       const old = await readCell(client, table, column, id);
       await client.query(`update ${table} set ${column} = $2 where ${table}_id = $1`, [id, value(random, state, old)]);
     }
@@ -92,17 +93,21 @@ async function editSilently(
  * What the live source was seen to do: staff, design, delivery and file of rows from before today change without
  * `last_updated`. `count` sales orders, a quarter as many purchase orders, and one design.
  */
-export async function editRowsSilently(client: ClientBase, random: Random, state: State, count: number) {
+export async function editRowsSilently(
+  client: ClientBase,
+  random: Random,
+  state: State,
+  count: number,
+): Promise<SilentEdits> {
   const { lastSalesId, lastPurchaseId, lastDesignId } = state;
   const sales: Candidates = { table: 'sales_order', upTo: lastSalesId };
   const purchases: Candidates = { table: 'purchase_order', upTo: lastPurchaseId };
   const designs: Candidates = { table: 'design', upTo: lastDesignId };
-  const edits: SilentEdits = {
+  return {
     salesOrderIds: await editSilently(client, random, state, sales, SALES_ORDER_EDITS, count),
     purchaseOrderIds: await editSilently(client, random, state, purchases, PURCHASE_ORDER_EDITS, Math.ceil(count / 4)),
     designIds: await editSilently(client, random, state, designs, DESIGN_EDITS, 1),
   };
-  return edits;
 }
 
 /** Writes a sales order and a member of staff again as they are: new row versions, nothing new in them. */

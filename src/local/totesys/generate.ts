@@ -46,31 +46,30 @@ function checkOptions(orders: number, seed: number, now: Date): void {
 function* designRows(history: History): Generator<Row> {
   const random = randomFrom(history.seed, 'design rows');
   for (let id = 1; id <= FIRST_DESIGNS; id += 1) yield designRow(random, id, history.openedAt);
-  for (const index of history.days.keys()) {
-    for (const { id, createdAt } of designsOf(history, index)) yield designRow(random, id, createdAt);
+  for (const plan of history.days) {
+    for (const { id, createdAt } of designsOf(history, plan)) yield designRow(random, id, createdAt);
   }
 }
 
 function* salesOrderRows(history: History): Generator<Row> {
-  for (const index of history.days.keys()) yield* salesOrdersOf(history, index).map(orderRow);
+  for (const plan of history.days) yield* salesOrdersOf(history, plan).map(orderRow);
 }
 
 function* purchaseOrderRows(history: History): Generator<Row> {
-  for (const index of history.days.keys()) yield* purchaseOrdersOf(history, index).map(orderRow);
+  for (const plan of history.days) yield* purchaseOrdersOf(history, plan).map(orderRow);
 }
 
 function* transactionRows(history: History): Generator<Row> {
-  for (const index of history.days.keys()) {
-    for (const deal of dealsOf(history, index)) yield transactionRow(deal.order, deal.transactionId);
+  for (const plan of history.days) {
+    for (const deal of dealsOf(history, plan)) yield transactionRow(deal.order, deal.transactionId);
   }
 }
 
 function* paymentRows(history: History): Generator<Row> {
   const random = randomFrom(history.seed, 'payment rows');
-  const { seed } = history;
-  const settledUntil = history.days.at(-1) ?? 0;
-  for (const index of history.days.keys()) {
-    for (const { order, transactionId, paymentId } of dealsOf(history, index)) {
+  const { seed, lastDay: settledUntil } = history;
+  for (const plan of history.days) {
+    for (const { order, transactionId, paymentId } of dealsOf(history, plan)) {
       yield paymentRow(random, order, { transactionId, paymentId, settledUntil, seed });
     }
   }
@@ -121,5 +120,5 @@ export async function generateTotesys(client: ClientBase, options: GenerateOptio
   const history = planHistory(orders, seed, dayOf(now.getTime()));
   const rows = await atomically(client, async () => fill(client, history));
   await client.query('analyze');
-  return { rows, firstDay: dayText(history.days[0] ?? 0), lastDay: dayText(history.days.at(-1) ?? 0) };
+  return { rows, firstDay: dayText(history.firstDay), lastDay: dayText(history.lastDay) };
 }

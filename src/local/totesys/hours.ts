@@ -17,8 +17,8 @@ function disorder(random: Random, inOrder: readonly number[]): number[] {
   const mixed = [...inOrder];
   for (let i = 0; i < mixed.length; i += 1) {
     if (!random.chance(OUT_OF_TURN_SHARE)) continue;
-    const j = Math.min(mixed.length - 1, i + random.int(1, OUT_OF_TURN_REACH));
-    [mixed[i], mixed[j]] = [mixed[j] ?? 0, mixed[i] ?? 0];
+    const passage = mixed.slice(i, i + 1 + random.int(1, OUT_OF_TURN_REACH));
+    mixed.splice(i, passage.length, ...passage.slice(-1), ...passage.slice(0, -1));
   }
   return mixed;
 }

@@ -14,24 +14,15 @@ const KINDS: Readonly<Record<string, ErrorKind>> = {
   NoSuchUpload: 'lake_unavailable',
 };
 
-const MEANINGS: Readonly<Partial<Record<ErrorKind, string>>> = {
-  config: 'the bucket does not exist, or not in this region',
-  lake_denied: 'S3 refused the request',
-  lake_missing: 'there is no such object',
-  lake_unavailable: 'S3 could not be reached or did not do it',
-};
-
 /**
  * A failure of the SDK, all of its own retries done, in the lake's terms: `lake_denied`, `lake_missing`, `config` (the
  * bucket) and otherwise `lake_unavailable`. S3's own message stays in the cause.
  */
 export function s3Error(error: unknown, bucket: string, key?: string): PipelineError {
   if (error instanceof PipelineError) return error;
-  const kind = kindOf(error);
-  const name = error instanceof Error ? error.name : 'unknown';
-  const where = key === undefined ? `s3://${bucket}` : `s3://${bucket}/${key}`;
+  const name = error instanceof Error ? error.name : 'an unknown error';
   const context = key === undefined ? {} : { key };
-  return new PipelineError(kind, `${MEANINGS[kind] ?? kind}: ${name} for ${where}`, context, error);
+  return new PipelineError(kindOf(error), `${name} from s3://${bucket}/${key ?? ''}`, context, error);
 }
 
 /** The HTTP status that S3 answered with, undefined when it did not answer. */

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 
 import { PipelineError } from '../errors.ts';
@@ -24,13 +24,19 @@ const CONFLICT_DELAY_MS = 50;
 
 /**
  * What `new S3Client({ ...s3ClientSettings })` should be given. The SDK's own retries, standard mode, take care of
- * SlowDown, 5xx and broken connections; five attempts last some seconds. By default it would wait for an answer forever.
+ * SlowDown, 5xx and broken connections; five attempts last some seconds. By default it waits for an answer forever.
  */
 export const s3ClientSettings = {
   maxAttempts: 5,
   retryMode: 'standard',
   requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
 } as const satisfies S3ClientConfig;
+
+interface Opened {
+  readonly body: Readable;
+  readonly bytes: number | undefined;
+  readonly etag: string | undefined;
+}
 
 /** A lake in a bucket. Needs s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucket. */
 export class S3Lake implements Lake {
@@ -50,19 +56,22 @@ export class S3Lake implements Lake {
   async get(key: string): Promise<Readable> {
     checkKey(key);
     const first = await this.#open(key);
-    const { ContentLength: bytes, ETag: etag } = first;
-    if (bytes === undefined || etag === undefined) throw this.#unavailable(key, 'S3 did not say how long it is');
-    return new S3Download(key, bytes, bodyOf(first), async (fromByte) => {
+    const { body, bytes, etag } = first;
+    if (bytes === undefined) {
+      body.destroy();
+      throw this.#unavailable(key, 'S3 did not say how long it is');
+    }
+    return new S3Download(key, bytes, body, async (fromByte) => {
       const rest = await this.#open(key, { Range: `bytes=${fromByte}-`, IfMatch: etag });
-      if (rest.ContentLength === bytes - fromByte) return bodyOf(rest);
-      bodyOf(rest).destroy();
+      if (rest.bytes === bytes - fromByte) return rest.body;
+      rest.body.destroy();
       throw this.#unavailable(key, 'S3 answered with another range');
     });
   }
 
   /**
-   * Conditional like `putIfAbsent`, since a bucket policy can demand that of all writes. So where an answer was lost and
-   * the SDK asked again, S3 says that the key exists; `writer` tells whether that is this call's own object.
+   * Conditional like `putIfAbsent`, since a bucket policy can demand that of all writes. So where an answer was lost
+   * and the SDK asked again, S3 says that the key exists; `writer` tells whether that is this call's own object.
    */
   async put(key: string, body: AsyncIterable<Uint8Array>): Promise<number> {
     checkKey(key);
@@ -73,7 +82,9 @@ export class S3Lake implements Lake {
     } catch (error) {
       if (source.failure !== undefined) throw source.failure.error;
       if (!isConflict(error)) throw s3Error(error, this.#bucket, key);
-      if (!(await this.#isOwn(key, writer, source.bytes))) throw this.#unavailable(key, 'another write is in the way', error);
+      if (!(await this.#isOwn(key, writer, source.bytes))) {
+        throw this.#unavailable(key, 'another write is in the way', error);
+      }
     }
     return source.bytes;
   }
@@ -145,9 +156,12 @@ export class S3Lake implements Lake {
     }
   }
 
-  async #open(key: string, part: { Range?: string; IfMatch?: string } = {}): Promise<GetObjectCommandOutput> {
+  async #open(key: string, part: { Range?: string; IfMatch?: string | undefined } = {}): Promise<Opened> {
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key, ...part });
-    return this.#ask(key, () => this.#client.send(command));
+    const answer = await this.#ask(key, () => this.#client.send(command));
+    if (!(answer.Body instanceof Readable)) throw new TypeError('the SDK for Node gives a Readable');
+    // One that is given up can still break, and without a listener that would end the process.
+    return { body: answer.Body.on('error', () => null), bytes: answer.ContentLength, etag: answer.ETag };
   }
 
   async #ask<T>(key: string | undefined, send: () => Promise<T>): Promise<T> {
@@ -190,10 +204,4 @@ class UploadSource implements AsyncIterable<Uint8Array> {
 function isConflict(error: unknown): boolean {
   const status = statusOf(error);
   return status === 412 || status === 409 || (error instanceof Error && error.name === 'NoSuchUpload');
-}
-
-function bodyOf({ Body: body }: GetObjectCommandOutput): Readable {
-  if (!(body instanceof Readable)) throw new TypeError('the SDK for Node gives a Readable');
-  // One that is given up can still break, and without a listener that would end the process.
-  return body.on('error', () => null);
 }

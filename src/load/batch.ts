@@ -1,0 +1,78 @@
+import type pg from 'pg';
+import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { type Model, QUARANTINE } from '../shared/model/model.ts';
+import { inTransaction } from '../shared/postgres/client.ts';
+import type { Report } from '../shared/report.ts';
+import { loadDimension, type Target } from './dimension.ts';
+import { loadFact } from './fact.ts';
+import { claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
+import { loadRejects } from './quarantine.ts';
+import { releaseFact } from './release.ts';
+
+export interface BatchInput {
+  readonly client: pg.Client;
+  readonly lake: Lake;
+  readonly schema: string;
+  readonly model: Model;
+  readonly entry: ProcessedEntry;
+  /** The model differs from the one that the batch before was loaded by. */
+  readonly mended: boolean;
+  readonly report: Report;
+  readonly now: () => Date;
+}
+
+/**
+ * Loads one batch, in one transaction: ledger row, dimensions, what quarantine gives back, facts, what goes into quarantine.
+ * @returns null when the batch was loaded already.
+ */
+export async function loadBatch(input: BatchInput): Promise<Counts | null> {
+  const { client, entry, model } = input;
+  return inTransaction(client, 'begin', async () => {
+    if (!(await claim(client, entry, model.hash, input.now()))) return null;
+    const target: Target = { client, lake: input.lake, schema: input.schema, batch: entry.batch };
+    const counts = new Map<string, TableCounts>();
+    await loadDimensions(target, input, counts);
+    for (const fact of model.facts) {
+      const released = await releaseFact(target, model, fact, input.mended);
+      if (released > 0) add(counts, fact.name, { released });
+    }
+    await loadFacts(target, input, counts);
+    await loadRejected(target, input, counts);
+    const all = Object.fromEntries(counts);
+    await recordCounts(client, entry.batch, all);
+    return all;
+  });
+}
+
+async function loadDimensions(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+  for (const dimension of model.dimensions) {
+    const output = entry.outputs[dimension.name];
+    if (output && output.rows > 0) add(counts, dimension.name, await loadDimension(target, dimension, output));
+  }
+}
+
+async function loadFacts(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+  for (const fact of model.facts) {
+    const output = entry.outputs[fact.name];
+    if (output && output.rows > 0) add(counts, fact.name, await loadFact(target, model, fact, output));
+  }
+}
+
+async function loadRejected(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+  const output = entry.outputs[QUARANTINE];
+  if (!output) return;
+  for (const [table, quarantined] of await loadRejects(target, model, output)) add(counts, table, { quarantined });
+}
+
+const NOTHING: TableCounts = { staged: 0, written: 0, quarantined: 0, released: 0 };
+
+function add(counts: Map<string, TableCounts>, table: string, more: Partial<TableCounts>): void {
+  const sum = { ...(counts.get(table) ?? NOTHING) };
+  counts.set(table, {
+    staged: sum.staged + (more.staged ?? 0),
+    written: sum.written + (more.written ?? 0),
+    quarantined: sum.quarantined + (more.quarantined ?? 0),
+    released: sum.released + (more.released ?? 0),
+  });
+}

@@ -1,0 +1,56 @@
+import type pg from 'pg';
+import { PipelineError } from '../shared/errors.ts';
+import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import { WAIT_FOR_LOADER } from './session.ts';
+
+/** The last batch that the warehouse holds. */
+export interface LedgerHead {
+  readonly batch: number;
+  readonly log_id: string;
+  readonly model_hash: string;
+}
+
+/** What a batch did to each table, by name: `counts` in the ledger. */
+export type Counts = Readonly<Record<string, TableCounts>>;
+
+export interface TableCounts {
+  /** Rows in the batch. */
+  readonly staged: number;
+  /** Versions appended (facts), rows inserted or changed (dimensions). */
+  readonly written: number;
+  readonly quarantined: number;
+  readonly released: number;
+}
+
+const HEAD = 'select batch_id, log_id, model_hash from pipeline.ledger order by batch_id desc limit 1';
+
+export async function ledgerHead(client: pg.Client): Promise<LedgerHead | null> {
+  const row = (await client.query<{ batch_id: string; log_id: string; model_hash: string }>(HEAD)).rows[0];
+  return row ? { ...row, batch: Number(row.batch_id) } : null;
+}
+
+const INSERT = `
+  insert into pipeline.ledger (batch_id, log_id, snapshot_at, loaded_at, model_hash, counts)
+  select $1::bigint, $2::uuid, $3::timestamptz, $4::timestamptz, $5, '{}'
+  where $1::bigint = coalesce((select max(batch_id) from pipeline.ledger), 0) + 1
+  on conflict (batch_id) do nothing`;
+
+/**
+ * The first statement of a batch's transaction: whoever inserts its row loads it. Another loader waits here until the first
+ * one is done, and then finds it loaded. Only the batch behind the highest can be inserted.
+ */
+export async function claim(client: pg.Client, entry: ProcessedEntry, model: string, at: Date): Promise<boolean> {
+  await client.query(`set local lock_timeout = '${WAIT_FOR_LOADER}'`);
+  const values = [entry.batch, entry.log_id, entry.snapshot_at, at.toISOString(), model];
+  const claimed = (await client.query(INSERT, values)).rowCount === 1;
+  await client.query("set local lock_timeout = '15s'");
+  if (claimed) return true;
+  const head = await ledgerHead(client);
+  if (head && head.batch >= entry.batch && head.log_id === entry.log_id) return false;
+  const message = `the ledger ends at batch ${head?.batch ?? 0} of ${head ? 'a' : 'no'} log, batch ${entry.batch} does not follow it`;
+  throw new PipelineError('lake_foreign', message, { batch: entry.batch });
+}
+
+export async function recordCounts(client: pg.Client, batch: number, counts: Counts): Promise<void> {
+  await client.query('update pipeline.ledger set counts = $2 where batch_id = $1', [batch, JSON.stringify(counts)]);
+}

@@ -1,0 +1,120 @@
+import type pg from 'pg';
+import { PipelineError } from '../shared/errors.ts';
+import { type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { Log } from '../shared/lake/log.ts';
+import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import type { Model } from '../shared/model/model.ts';
+import { close, connect } from '../shared/postgres/client.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import type { Report, StageResult } from '../shared/report.ts';
+import { loadBatch } from './batch.ts';
+import { type Counts, type LedgerHead, ledgerHead } from './ledger.ts';
+import { migrate } from './schema/migrate.ts';
+import { WAREHOUSE_SETTINGS } from './session.ts';
+
+export interface LoadContext {
+  readonly model: Model;
+  readonly warehouseUrl: string;
+  readonly warehouseSchema: string;
+  readonly processed: Lake;
+  readonly report: Report;
+  /** Starling's clock. */
+  readonly now: () => Date;
+  /** When aborted, the batch in hand is finished and no other begun. */
+  readonly signal?: AbortSignal;
+}
+
+type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
+
+/** Makes the warehouse's schema, or what the model has grown by; the statements that it took. */
+export async function initialise(context: WarehouseContext): Promise<readonly string[]> {
+  return inWarehouse(context, (client) => migrate(client, context.warehouseSchema, context.model));
+}
+
+/**
+ * Loads every batch that transform has committed and the warehouse does not hold, oldest first. May be called at any
+ * time, by anybody, and by several at once.
+ * @throws PipelineError; the batch it names and those behind it stay pending.
+ */
+export async function load(context: LoadContext): Promise<StageResult> {
+  const log = new Log(context.processed, processedEntrySchema);
+  return inWarehouse(context, async (client) => {
+    await migrate(client, context.warehouseSchema, context.model);
+    let ledger = await ledgerHead(client);
+    await checkFollows(log, ledger);
+    let batches = 0;
+    while ((ledger?.batch ?? 0) < (await log.head(ledger?.batch)) && context.signal?.aborted !== true) {
+      if (await loadNext(context, client, log, ledger)) batches += 1;
+      ledger = await ledgerHead(client);
+    }
+    const head = ledger?.batch ?? 0;
+    if (batches === 0) context.report({ event: 'nothing_new', stage: 'load', batch: head });
+    return { stage: 'load', batches, head };
+  });
+}
+
+async function inWarehouse<T>(context: WarehouseContext, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw fromPostgres('warehouse', error, { stage: 'load' });
+  } finally {
+    await close(client);
+  }
+}
+
+/** A lake that is not the one this warehouse was loaded from is refused before anything is done. */
+async function checkFollows(log: Log<ProcessedEntry>, ledger: LedgerHead | null): Promise<void> {
+  if (!ledger) return;
+  const head = await log.head(ledger.batch);
+  if (head > 0) checkSameLog(await log.read(Math.min(head, ledger.batch)), ledger.log_id, 'the warehouse');
+  if (head >= ledger.batch) return;
+  const message = `the warehouse holds batch ${ledger.batch}, but the processed bucket ends at batch ${head}`;
+  throw new PipelineError('lake_foreign', message, { batch: ledger.batch });
+}
+
+async function loadNext(
+  context: LoadContext,
+  client: pg.Client,
+  log: Log<ProcessedEntry>,
+  ledger: LedgerHead | null,
+): Promise<boolean> {
+  const { model, report, now, processed: lake, warehouseSchema: schema } = context;
+  const started = performance.now();
+  const batch = (ledger?.batch ?? 0) + 1;
+  const entry = await log.read(batch);
+  checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
+  await checkModel(log, entry, model.hash);
+  const mended = ledger !== null && ledger.model_hash !== model.hash;
+  const counts = await loadBatch({ client, lake, schema, model, entry, mended, report, now }).catch((error: unknown) => {
+    throw fromPostgres('warehouse', error, { batch });
+  });
+  if (!counts) {
+    report({ event: 'lost', stage: 'load', batch });
+    return false;
+  }
+  reportCounts(report, batch, counts, (performance.now() - started) / 1000);
+  return true;
+}
+
+function reportCounts(report: Report, batch: number, counts: Counts, seconds: number): void {
+  const common = { stage: 'load', batch } as const;
+  let [rows, quarantined, released] = [0, 0, 0];
+  for (const [table, count] of Object.entries(counts)) {
+    rows += count.written;
+    quarantined += count.quarantined;
+    released += count.released;
+    report({ ...common, event: 'table', table, rows: count.written, ...nonZero(count) });
+  }
+  report({ ...common, event: 'batch', rows, ...nonZero({ quarantined, released }), seconds });
+}
+
+/** Counts that are usually zero are told only when they are not. */
+function nonZero(counts: { readonly quarantined: number; readonly released: number }): Partial<typeof counts> {
+  return {
+    ...(counts.quarantined > 0 ? { quarantined: counts.quarantined } : {}),
+    ...(counts.released > 0 ? { released: counts.released } : {}),
+  };
+}

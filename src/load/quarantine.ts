@@ -1,0 +1,121 @@
+import type { TransformedOutput } from '../shared/lake/entries.ts';
+import { dimDate } from '../shared/model/dimension.ts';
+import type { OutputColumn } from '../shared/model/expression.ts';
+import type { FactSpec } from '../shared/model/fact.ts';
+import { currentName, keyColumn, type Model } from '../shared/model/model.ts';
+import { identifier, literal, qualified } from '../shared/postgres/sql.ts';
+import type { Target } from './dimension.ts';
+import { BATCH_ID } from './schema/ddl.ts';
+import { copyRows, createStaging, partRows } from './staging.ts';
+
+/** A column of a fact that holds keys of a dimension which may lack them: the calendar never does. */
+export interface Reference {
+  readonly column: string;
+  readonly dimension: string;
+  readonly key: string;
+}
+
+export function referencesOf(model: Model, fact: FactSpec): readonly Reference[] {
+  return fact.columns.flatMap((column) => referenceOf(model, column));
+}
+
+function referenceOf(model: Model, { name, references }: OutputColumn): Reference[] {
+  if (references === null || references === dimDate.name) return [];
+  const dimension = model.dimensions.find((candidate) => candidate.name === references);
+  return dimension ? [{ column: name, dimension: references, key: dimension.key }] : [];
+}
+
+/** True of rows `alias` whose reference leads nowhere. */
+export function isMissing(schema: string, { column, dimension, key }: Reference, alias: string): string {
+  const value = `${alias}.${identifier(column)}`;
+  const found = `select from ${qualified(schema, dimension)} d where d.${identifier(key)} = ${value}`;
+  return `${value} is not null and not exists (${found})`;
+}
+
+export function missingReason({ dimension }: Reference): string {
+  return `refers to no row of ${dimension}`;
+}
+
+/**
+ * Moves the rows of `from` that refer to nothing into quarantine: one anti-join a reference and batch, in place of a
+ * foreign key check a row.
+ */
+export async function quarantineMissing(target: Target, model: Model, fact: FactSpec, from: string): Promise<number> {
+  let quarantined = 0;
+  for (const reference of referencesOf(model, fact)) {
+    quarantined += (await target.client.query(moveMissing(target, fact, from, reference))).rowCount ?? 0;
+  }
+  return quarantined;
+}
+
+function moveMissing({ schema }: Target, fact: FactSpec, from: string, reference: Reference): string {
+  const row = `to_jsonb(m) - '${BATCH_ID}'`;
+  return `
+    with m as (
+      delete from ${from} s where ${isMissing(schema, reference, 's')} returning s.*
+    )
+    insert into pipeline.quarantine (batch_id, table_name, record_key, column_name, reason, stage, row)
+    select m.${BATCH_ID}, ${literal(fact.name)}, m.${identifier(fact.key)}::text, ${literal(reference.column)},
+      ${literal(missingReason(reference))}, 'load', ${row}
+    from m
+    where not ${isRepeated(schema, fact, `m.${identifier(fact.key)}::text`, row)}`;
+}
+
+/** The same row as the latest earlier one of its key, and that one waits in quarantine: not news. */
+function isRepeated(schema: string, fact: FactSpec | null, key: string, row: string): string {
+  const table = fact ? literal(fact.name) : 'r.table_name';
+  const loaded = fact
+    ? `(select c.${BATCH_ID} from ${qualified(schema, currentName(fact))} c where c.${identifier(fact.key)} = ${asKey(fact, key)})`
+    : 'null';
+  return `coalesce((
+        select q.row = (${row}) and q.batch_id > coalesce(${loaded}, 0)
+        from pipeline.quarantine q
+        where q.table_name = ${table} and q.record_key is not distinct from ${key} and q.released_at is null
+        order by q.batch_id desc limit 1
+      ), false)`;
+}
+
+/** The key that a text stands for, null where it stands for none; typed, so that the primary key's index serves. */
+function asKey(fact: FactSpec, key: string): string {
+  return keyColumn(fact).type.kind === 'text' ? key : `case when ${key} ~ '^-?[0-9]{1,18}$' then (${key})::bigint end`;
+}
+
+const text = { kind: 'text' } as const;
+
+const REJECTED_COLUMNS = [
+  { name: 'table_name', type: text },
+  { name: 'record_key', type: text },
+  { name: 'column_name', type: text },
+  { name: 'reason', type: text },
+  { name: 'row', type: text },
+];
+
+const REJECTED = 'pg_temp.rejected';
+
+/** Puts what transform refused into quarantine; how many rows of each table. */
+export async function loadRejects(
+  target: Target,
+  model: Model,
+  output: TransformedOutput,
+): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  if (output.rows === 0) return counts;
+  const { client, lake } = target;
+  await createStaging(client, REJECTED, REJECTED_COLUMNS);
+  await copyRows(client, REJECTED, REJECTED_COLUMNS, partRows(lake, output.parts, REJECTED_COLUMNS), 'quarantine');
+  const { rows } = await client.query<{ table_name: string }>(`select distinct table_name from ${REJECTED}`);
+  for (const { table_name: table } of rows) {
+    const fact = model.facts.find((candidate) => candidate.name === table) ?? null;
+    const inserted = await client.query(insertRejects(target.schema, fact), [target.batch, table]);
+    counts.set(table, inserted.rowCount ?? 0);
+  }
+  return counts;
+}
+
+function insertRejects(schema: string, fact: FactSpec | null): string {
+  return `
+    insert into pipeline.quarantine (batch_id, table_name, record_key, column_name, reason, stage, row)
+    select $1::bigint, r.table_name, r.record_key, r.column_name, r.reason, 'transform', r.row::jsonb
+    from ${REJECTED} r
+    where r.table_name = $2 and not ${isRepeated(schema, fact, 'r.record_key', 'r.row::jsonb')}`;
+}

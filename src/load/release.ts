@@ -1,0 +1,165 @@
+import type pg from 'pg';
+import * as v from 'valibot';
+import { type Evaluate, evaluator } from '../shared/model/evaluate.ts';
+import type { FactSpec } from '../shared/model/fact.ts';
+import { currentName, type Model } from '../shared/model/model.ts';
+import { identifier, identifiers, literal, qualified } from '../shared/postgres/sql.ts';
+import { type Cell, Unfit } from '../shared/types/type.ts';
+import type { ColumnBatch } from './binary-copy.ts';
+import { extendCalendar, type Target } from './dimension.ts';
+import { assignments, dayColumns, stagedColumns } from './fact.ts';
+import { isMissing, missingReason, type Reference, referencesOf } from './quarantine.ts';
+import { BATCH_ID } from './schema/ddl.ts';
+import { copyRows, createStaging, type StagedColumn } from './staging.ts';
+
+const RELEASABLE = 'pg_temp.releasable';
+const QUARANTINE_ID = 'quarantine_id';
+
+/**
+ * Takes the rows of a fact out of quarantine that can be used by now: their dimension row has arrived, or the model has been
+ * mended (`mended`) so that it fits them. They keep the batch they came with, and the current table changes only for a
+ * higher one: releasing late never turns time back.
+ * @returns how many rows were released.
+ */
+export async function releaseFact(target: Target, model: Model, fact: FactSpec, mended: boolean): Promise<number> {
+  const { client, schema } = target;
+  const waiting = await client.query<{ stage: string }>(WAITING, [fact.name]);
+  const stages = new Set(waiting.rows.map((row) => row.stage));
+  if (!stages.has('load') && !(mended && stages.has('transform'))) return 0;
+  await createStaging(client, RELEASABLE, releasableColumns(fact));
+  if (stages.has('load')) await client.query(finishedRows(schema, fact), [fact.name]);
+  if (mended && stages.has('transform')) await evaluateAgain(client, model, fact);
+  await extendCalendar(client, schema, RELEASABLE, dayColumns(fact));
+  for (const reference of referencesOf(model, fact)) {
+    await client.query(keepMissing(schema, reference));
+  }
+  return putBack(client, schema, fact);
+}
+
+const WAITING = `
+  select distinct stage from pipeline.quarantine where table_name = $1 and released_at is null`;
+
+function releasableColumns(fact: FactSpec): readonly StagedColumn[] {
+  return [...stagedColumns(fact), { name: QUARANTINE_ID, type: { kind: 'bigint' } }];
+}
+
+/** Rows that lacked only what they refer to were kept as finished fact rows. */
+function finishedRows(schema: string, fact: FactSpec): string {
+  const own = fact.columns.map((column) => column.name);
+  return `
+    insert into ${RELEASABLE} (${identifiers([...own, BATCH_ID, QUARANTINE_ID])})
+    select ${identifiers(own, 'r.')}, q.batch_id, q.quarantine_id
+    from pipeline.quarantine q
+    cross join lateral jsonb_populate_record(null::${qualified(schema, currentName(fact))}, q.row) r
+    where q.table_name = $1 and q.released_at is null and q.stage = 'load'`;
+}
+
+const WAITING_SOURCE_ROWS = `
+  select quarantine_id, batch_id, row::text as row from pipeline.quarantine
+  where table_name = $1 and released_at is null and stage = 'transform' and quarantine_id > $2
+  order by quarantine_id limit 1000`;
+
+interface WaitingRow {
+  readonly quarantine_id: string;
+  readonly batch_id: string;
+  readonly row: string;
+}
+
+async function evaluateAgain(client: pg.Client, model: Model, fact: FactSpec): Promise<void> {
+  const evaluate = evaluatorsOf(model, fact);
+  let after = '0';
+  for (;;) {
+    const { rows } = await client.query<WaitingRow>(WAITING_SOURCE_ROWS, [fact.name, after]);
+    const last = rows.at(-1);
+    if (!last) return;
+    after = last.quarantine_id;
+    const fitting = rows.flatMap((row) => fittingCells(evaluate, row));
+    await copyRows(client, RELEASABLE, releasableColumns(fact), once(columnWise(fitting)), fact.name);
+  }
+}
+
+type NamedEvaluate = readonly { readonly source: string; readonly evaluate: Evaluate }[];
+
+function evaluatorsOf(model: Model, fact: FactSpec): NamedEvaluate {
+  const source = model.tables.find((table) => table.name === fact.source);
+  return fact.columns.flatMap((column) => {
+    const spec = source?.columns[column.origin.column];
+    return spec ? [{ source: column.origin.column, evaluate: evaluator(column, spec) }] : [];
+  });
+}
+
+const sourceRow = v.record(v.string(), v.nullable(v.string()));
+
+function fittingCells(columns: NamedEvaluate, waiting: WaitingRow): readonly (readonly Cell[])[] {
+  const row = v.parse(sourceRow, JSON.parse(waiting.row));
+  const cells: Cell[] = [];
+  for (const { source, evaluate } of columns) {
+    const cell = source in row ? evaluate(row[source] ?? null) : null;
+    if (cell instanceof Unfit) return [];
+    cells.push(cell);
+  }
+  return [[...cells, BigInt(waiting.batch_id), BigInt(waiting.quarantine_id)]];
+}
+
+function columnWise(rows: readonly (readonly Cell[])[]): ColumnBatch {
+  const width = rows[0]?.length ?? 0;
+  const cells = Array.from({ length: width }, (_, column) => rows.map((row) => row[column] ?? null));
+  return { cells, rows: rows.length };
+}
+
+async function* once<T>(value: T): AsyncGenerator<T> {
+  yield value;
+}
+
+/** What still refers to nothing stays; a source row that fits by now is kept as the fact row that it became. */
+function keepMissing(schema: string, reference: Reference): string {
+  return `
+    with missing as (
+      delete from ${RELEASABLE} s where ${isMissing(schema, reference, 's')} returning s.*
+    )
+    update pipeline.quarantine q
+    set stage = 'load', column_name = ${literal(reference.column)}, reason = ${literal(missingReason(reference))},
+      row = to_jsonb(m) - '${BATCH_ID}' - '${QUARANTINE_ID}'
+    from missing m
+    where q.quarantine_id = m.${QUARANTINE_ID} and q.stage = 'transform'`;
+}
+
+async function putBack(client: pg.Client, schema: string, fact: FactSpec): Promise<number> {
+  await client.query(appendReleased(schema, fact));
+  await client.query(refreshCurrent(schema, fact));
+  const released = await client.query(`
+    update pipeline.quarantine q set released_at = pg_catalog.now()
+    from ${RELEASABLE} s where q.quarantine_id = s.${QUARANTINE_ID}`);
+  return released.rowCount ?? 0;
+}
+
+/** In the order of batches, among what is there: a row that does not differ from the one before it is no version. */
+function appendReleased(schema: string, fact: FactSpec): string {
+  const own = fact.columns.map((column) => column.name);
+  const key = identifier(fact.key);
+  const table = qualified(schema, fact.name);
+  return `
+    with line as (
+      select ${identifiers([...own, BATCH_ID])}, true as is_new from ${RELEASABLE}
+      union all
+      select ${identifiers([...own, BATCH_ID], 'f.')}, false from ${table} f
+      where f.${key} in (select ${key} from ${RELEASABLE})
+    ), compared as (
+      select line.*, row(${identifiers(own)}) is distinct from lag(row(${identifiers(own)})) over w as differs
+      from line window w as (partition by ${key} order by ${BATCH_ID})
+    )
+    insert into ${table} (${identifiers([...own, BATCH_ID])})
+    select ${identifiers([...own, BATCH_ID])} from compared where is_new and differs
+    on conflict do nothing`;
+}
+
+function refreshCurrent(schema: string, fact: FactSpec): string {
+  const names = identifiers([...fact.columns.map((column) => column.name), BATCH_ID]);
+  const key = identifier(fact.key);
+  return `
+    insert into ${qualified(schema, currentName(fact))} as c (${names})
+    select distinct on (${key}) ${names} from ${RELEASABLE}
+    order by ${key}, ${BATCH_ID} desc
+    on conflict (${key}) do update set ${assignments(fact)}
+    where excluded.${BATCH_ID} > c.${BATCH_ID}`;
+}

@@ -1,0 +1,66 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Part } from '../shared/lake/entries.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { bytesOf } from '../shared/lake/read.ts';
+import { columnCells } from '../shared/parquet/cells.ts';
+import { decodeParquet } from '../shared/parquet/parquet.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import { identifier, identifiers } from '../shared/postgres/sql.ts';
+import type { ColumnType } from '../shared/types/type.ts';
+import { type ColumnBatch, encodeBinary } from './binary-copy.ts';
+import { sqlType } from './schema/ddl.ts';
+
+export interface StagedColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+
+/** Temporary tables live in the session and are dropped with the transaction that made them. */
+export const STAGED = 'pg_temp.staged';
+
+/** Makes an empty temporary table; nothing of it may be null-checked yet: rows that do not fit are to be quarantined. */
+export async function createStaging(client: pg.Client, name: string, columns: readonly StagedColumn[]): Promise<void> {
+  const lines = columns.map((column) => `${identifier(column.name)} ${sqlType(column.type)}`);
+  await client.query(`drop table if exists ${name}`);
+  await client.query(`create temporary table ${name.replace('pg_temp.', '')} (${lines.join(', ')}) on commit drop`);
+}
+
+/**
+ * Copies rows into a table in PostgreSQL's binary form, with back-pressure.
+ * @param source For an error's message: what is being loaded.
+ */
+export async function copyRows(
+  client: pg.Client,
+  into: string,
+  columns: readonly StagedColumn[],
+  batches: AsyncIterable<ColumnBatch>,
+  source: string,
+): Promise<number> {
+  const names = identifiers(columns.map((column) => column.name));
+  const copy = client.query(copyFrom(`copy ${into} (${names}) from stdin (format binary)`));
+  try {
+    await pipeline(Readable.from(encodeBinary(columns.map((column) => column.type), batches)), copy);
+    return copy.rowCount;
+  } catch (error) {
+    throw fromPostgres('warehouse', error, { table: source });
+  }
+}
+
+/** The rows of a batch's parts, a part at a time; `constant` is appended to every row. */
+export async function* partRows(
+  lake: Lake,
+  parts: readonly Part[],
+  columns: readonly StagedColumn[],
+  constant: readonly bigint[] = [],
+): AsyncGenerator<ColumnBatch> {
+  for (const part of parts) {
+    const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
+    // A part from before a column was declared lacks it: then it is null.
+    const cells = columns.map(({ name, type }) => columnCells(table, name, type) ?? []);
+    const constants = constant.map((value) => Array.from({ length: part.rows }, () => value));
+    yield { cells: [...cells, ...constants], rows: part.rows };
+  }
+}

@@ -1,0 +1,59 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface Moto {
+  /** `http://127.0.0.1:PORT`; any credentials and any region will do. */
+  readonly endpoint: string;
+  readonly stop: () => Promise<void>;
+}
+
+const READY_WITHIN_MS = 30_000;
+
+/**
+ * An AWS of one's own: Python's moto server on a free port, or null, loudly, where moto is not installed.
+ * `STARLING_NO_SKIP=1` makes its absence an error.
+ */
+export async function startMoto(): Promise<Moto | null> {
+  if (spawnSync('python3', ['-c', 'import moto']).status !== 0) return skipLoudly();
+  const port = await freePort();
+  const server = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+    stdio: 'ignore',
+    env: { ...process.env, MOTO_IAM_LOAD_MANAGED_POLICIES: 'true' },
+  });
+  const kill = (): boolean => server.kill('SIGKILL');
+  process.once('exit', kill);
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill);
+    if (server.exitCode === null && server.signalCode === null && kill()) await once(server, 'exit');
+  };
+  const endpoint = `http://127.0.0.1:${port}`;
+  await untilReady(endpoint, () => server.exitCode === null);
+  return { endpoint, stop };
+}
+
+function skipLoudly(): null {
+  const reason = "moto is not installed (pip install 'moto[server]')";
+  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(`${reason}, and STARLING_NO_SKIP=1 forbids to skip`);
+  console.warn(`SKIPPED: all tests that need S3: ${reason}`);
+  return null;
+}
+
+async function untilReady(endpoint: string, isAlive: () => boolean): Promise<void> {
+  for (const end = Date.now() + READY_WITHIN_MS; Date.now() < end && isAlive(); await delay(50)) {
+    const answer = await fetch(`${endpoint}/moto-api/`).catch(() => null);
+    if (answer?.ok === true) return;
+  }
+  throw new Error('moto did not start');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
