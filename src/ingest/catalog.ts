@@ -14,7 +14,8 @@ export interface Relation {
   readonly hidden: boolean;
 }
 
-export const LOCKABLE = new Set(['r', 'p']);
+/** A view is locked together with the tables that it reads. */
+export const LOCKABLE = new Set(['r', 'p', 'v']);
 
 const RELATIONS = `
   select c.relname as name, c.oid, c.relkind as kind,
@@ -82,8 +83,9 @@ const ATTRIBUTES = `
     select used.attrelid, used.attname, inner_type.oid
     from used
     join pg_catalog.pg_type t on t.oid = used.type
+    left join pg_catalog.pg_range r on r.rngtypid = t.oid
     left join pg_catalog.pg_attribute f on f.attrelid = t.typrelid and f.attnum > 0 and not f.attisdropped
-    join pg_catalog.pg_type inner_type on inner_type.oid in (t.typelem, t.typbasetype, f.atttypid)
+    join pg_catalog.pg_type inner_type on inner_type.oid in (t.typelem, t.typbasetype, r.rngsubtype, f.atttypid)
   )
   select attrelid as relation, attname as column, 'column ' || line as line from attribute
   union all

@@ -8,7 +8,7 @@ import type { TableSpec } from '../shared/model/table.ts';
 import { destroy } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { identifier, identifiers, qualified } from '../shared/postgres/sql.ts';
-import type { TablePlan } from './plan.ts';
+import { DECLARED_FULL, sinceCursor, type TablePlan } from './plan.ts';
 import type { Snapshot } from './session.ts';
 
 export interface CopyInput {
@@ -23,21 +23,22 @@ export interface CopyInput {
 /** Reads what the plan says of one table, straight from PostgreSQL into one object; no object where there are no rows. */
 export async function readTable(input: CopyInput, plan: TablePlan): Promise<IngestedTable> {
   const { table, description, declaration } = plan;
-  const columns = Object.keys(table.columns);
-  const read = plan.where === false ? NOTHING_READ : await copyRows(input, plan, columns);
+  const read = plan.where === false ? NOTHING_READ : await copyRows(input, table, plan.where);
+  const cursor = await cursorOf(input, plan);
   const known = {
     declaration,
-    columns,
+    columns: Object.keys(table.columns),
     fingerprint: description.fingerprint,
     leaves: [...description.leaves],
-    cursor: await cursorOf(input, plan),
+    cursor,
   };
   if (isRepetition(plan, read.digest)) {
     await Promise.all(read.parts.map((part) => input.lake.delete(part.key)));
     return { ...known, whole: null, digest: read.digest, rows: 0, parts: [] };
   }
   const rows = read.parts.reduce((sum, part) => sum + part.rows, 0);
-  return { ...known, whole: plan.whole, digest: read.digest, rows, parts: [...read.parts] };
+  const digest = await digestToExpect(input, plan, cursor, read.digest);
+  return { ...known, whole: plan.whole, digest, rows, parts: [...read.parts] };
 }
 
 interface ReadRows {
@@ -47,11 +48,8 @@ interface ReadRows {
 
 const NOTHING_READ: ReadRows = { parts: [], digest: null };
 
-async function copyRows(input: CopyInput, plan: TablePlan, columns: readonly string[]): Promise<ReadRows> {
-  const { table } = plan;
-  const where = typeof plan.where === 'string' ? ` where ${plan.where}` : '';
-  const select = `select ${identifiers(columns)} from ${qualified(input.schema, table.name)}${where}`;
-  const stream = input.client.query(copyTo(`copy (${select}) to stdout (format csv, header)`));
+async function copyRows(input: CopyInput, table: TableSpec, where: string | true): Promise<ReadRows> {
+  const stream = input.client.query(copyTo(copyQuery(input, table, where)));
   const digest = table.strategy.kind === 'xmin' ? null : createHash('sha256');
   const chunks = tell(stream, table.name, (chunk) => digest?.update(chunk));
   try {
@@ -66,6 +64,30 @@ async function copyRows(input: CopyInput, plan: TablePlan, columns: readonly str
     destroy(input.client);
     throw error;
   }
+}
+
+function copyQuery(input: CopyInput, table: TableSpec, where: string | true): string {
+  const rows = `${qualified(input.schema, table.name)}${where === true ? '' : ` where ${where}`}`;
+  return `copy (select ${identifiers(Object.keys(table.columns))} from ${rows}) to stdout (format csv, header)`;
+}
+
+/**
+ * The digest of what the next batch reads if nothing happens until then: with a cursor that is only the overlap and the
+ * rows at the highest value, which would otherwise be told as news once more.
+ */
+async function digestToExpect(
+  input: CopyInput,
+  { table, where }: TablePlan,
+  cursor: string | null,
+  digest: string | null,
+): Promise<string | null> {
+  if (table.strategy.kind !== 'cursor') return digest;
+  const next = sinceCursor(table.strategy, cursor);
+  if (next === where) return digest;
+  const hash = createHash('sha256');
+  const stream = input.client.query(copyTo(copyQuery(input, table, next)));
+  for await (const chunk of tell(stream, table.name, () => undefined)) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 /** The chunks of a COPY, its errors made into ours; `see` sees each of them. */
@@ -116,15 +138,16 @@ function headerEnd(bytes: Uint8Array): number {
 
 /** The same rows as last time, read because the strategy cannot tell: not news. */
 function isRepetition(plan: TablePlan, digest: string | null): boolean {
-  const declared = plan.table.strategy.kind === 'full' || plan.whole === null;
-  return digest !== null && plan.previous?.digest === digest && declared && !plan.unexpected;
+  const isUsual = plan.whole === null || plan.whole === DECLARED_FULL;
+  return digest !== null && isUsual && plan.previous?.digest === digest;
 }
 
 async function cursorOf(input: CopyInput, plan: TablePlan): Promise<string | null> {
   const { strategy } = plan.table;
   if (strategy.kind === 'xmin') return input.snapshot.xmin.toString();
   if (strategy.kind === 'full') return null;
-  return (await highest(input, plan.table, strategy.column)) ?? plan.previous?.cursor ?? null;
+  // Of an empty table all rows to come are new, whatever there was before.
+  return highest(input, plan.table, strategy.column);
 }
 
 /** Infinite times are above everything: as a cursor they would hide all that comes later. */

@@ -7,6 +7,9 @@ import type { Description } from './catalog.ts';
 import { identityChange } from './identity.ts';
 import { changedSince, HALF_CIRCLE, parseSnapshot, type Snapshot } from './session.ts';
 
+/** Why a table with the strategy `full` is read whole. */
+export const DECLARED_FULL = "declared 'full'";
+
 /** What to read of one table in this batch. */
 export interface TablePlan {
   readonly table: TableSpec;
@@ -71,8 +74,16 @@ function changeOf(previous: IngestedTable | null, declaration: string, now: Desc
   if (!previous) return null;
   if (previous.declaration !== declaration) return 'its declaration changed';
   if (previous.fingerprint !== now.fingerprint) return 'its columns changed in the source';
-  return null;
+  return isAnother(previous, now) ? 'it is another table than it was' : null;
 }
+
+/** Renamed into the place of the one that was followed, or dropped and made again. */
+function isAnother(previous: IngestedTable, now: Description): boolean {
+  const known = new Set(previous.leaves.map((leaf) => leaf.oid));
+  return known.size > 0 && now.leaves.length > 0 && !now.leaves.some((leaf) => known.has(leaf.oid));
+}
+
+export type CursorStrategy = Strategy & { readonly kind: 'cursor' };
 
 type Reading = Pick<TablePlan, 'where' | 'whole' | 'unexpected'>;
 
@@ -87,7 +98,7 @@ function planChanges(
 ): Reading {
   switch (strategy.kind) {
     case 'full':
-      return { where: true, whole: "declared 'full'", unexpected: false };
+      return { where: true, whole: DECLARED_FULL, unexpected: false };
     case 'cursor':
       return { where: sinceCursor(strategy, previous.cursor), whole: null, unexpected: false };
     case 'xmin':
@@ -123,10 +134,11 @@ function newLeaves(previous: IngestedTable, now: Description): readonly string[]
 }
 
 /** Nothing is known of a table that was empty: then all of it is new. */
-function sinceCursor({ column, overlap }: Strategy & { kind: 'cursor' }, cursor: string | null): string | true {
+export function sinceCursor({ column, overlap }: CursorStrategy, cursor: string | null): string | true {
   if (cursor === null) return true;
-  const last = literal(cursor);
-  const number = /^-?\d+$/.test(cursor);
-  const from = number ? `${last}::numeric - ${overlap}` : `${last}::timestamp - interval '${overlap} seconds'`;
+  // A number is counted back here: with `numeric` arithmetic no index on the column would serve.
+  const from = /^-?\d+$/.test(cursor)
+    ? String(BigInt(cursor) - BigInt(overlap))
+    : `${literal(cursor)}::timestamp - interval '${overlap} seconds'`;
   return `${identifier(column)} >= ${from}`;
 }

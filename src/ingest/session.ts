@@ -10,6 +10,10 @@ export const SOURCE_SETTINGS: Readonly<Record<string, string>> = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   client_encoding: 'UTF8',
+  // Where it is off, the bounds of `changedSince` would be read as escapes, and mean other bytes.
+  standard_conforming_strings: 'on',
+  // The text form of `money`.
+  lc_monetary: 'C',
   row_security: 'off',
   synchronize_seqscans: 'off',
   default_transaction_read_only: 'on',

@@ -16,7 +16,7 @@ import type { TableSpec } from '../shared/model/table.ts';
 import type { Report } from '../shared/report.ts';
 import { dimensionRows } from './dimension.ts';
 import { factMaker } from './fact.ts';
-import { applyBatch, Mirror, readMirror, writeMirror } from './mirror.ts';
+import { applyBatch, Mirror, readMirror, sameRow, writeMirror } from './mirror.ts';
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
 import { REJECT_COLUMNS, rejectCells, type Reject } from './reject.ts';
@@ -48,7 +48,7 @@ export async function transformBatch(input: BatchInput): Promise<Outputs> {
     const hash = outputHash(model, output);
     const before = input.previous?.outputs[output.name]?.hash ?? null;
     const ready = isFact(output) || isReady(input, output, mirrors);
-    const whole = ready && before !== hash;
+    const whole = isFact(output) ? isWhole(entry.tables[output.source]) : ready && before !== hash;
     const writer = new PartWriter(processed, output.columns, (part) => keyOf(input, output.name, part));
     const emit = emitter(writer, rejects);
     if (isFact(output)) await writeFact(input, output, emit);
@@ -81,7 +81,7 @@ function isReady(input: BatchInput, dimension: DimensionSpec, changed: ReadonlyM
   return sourcesOf(dimension).every((name) => {
     const table = input.model.tables.find((spec) => spec.name === name);
     const columns = changed.get(name)?.columns ?? input.previous?.mirrors[name]?.columns ?? [];
-    return table !== undefined && mirrorColumns(input.model, table).every((column) => columns.includes(column));
+    return table !== undefined && holds(columns, mirrorColumns(input.model, table));
   });
 }
 
@@ -114,21 +114,34 @@ async function changedMirrors(input: BatchInput): Promise<Map<string, Mirror>> {
   for (const table of input.model.tables) {
     const ingested = input.entry.tables[table.name];
     if (!ingested || mirrorColumns(input.model, table).length === 0) continue;
-    if (ingested.rows === 0 && ingested.whole === null) continue;
+    if (ingested.rows === 0 && !isWhole(ingested)) continue;
     const mirror = await mirrorFor(input, table, ingested);
+    if (!mirror) continue;
     await applyBatch(mirror, input.ingestion, table.name, ingested);
     mirrors.set(table.name, mirror);
   }
   return mirrors;
 }
 
-/** A mirror gets other columns only from a table that is read whole: there is no other way to fill them. */
-async function mirrorFor(input: BatchInput, table: TableSpec, ingested: IngestedTable): Promise<Mirror> {
+/**
+ * A mirror gets other columns, or another key, only from a table that is read whole: there is no other way to fill
+ * them. Null where the batch was read before the key was declared.
+ */
+async function mirrorFor(input: BatchInput, table: TableSpec, ingested: IngestedTable): Promise<Mirror | null> {
   const known = input.previous?.mirrors[table.name];
   const wanted = mirrorColumns(input.model, table);
-  const current = known && wanted.every((column) => known.columns.includes(column));
-  if (known && (current || ingested.whole === null)) return readMirror(input.processed, known);
+  if (known && (holds(known.columns, wanted) || !isWhole(ingested))) return readMirror(input.processed, known);
+  if (!isWhole(ingested) || !ingested.columns.includes(table.key)) return null;
   return new Mirror(wanted.filter((column) => ingested.columns.includes(column)));
+}
+
+/** Whether a mirror of `columns` has all that is wanted, by the same key: the first. */
+function holds(columns: readonly string[], wanted: readonly string[]): boolean {
+  return columns[0] === wanted[0] && wanted.every((column) => columns.includes(column));
+}
+
+function isWhole(ingested: IngestedTable | undefined): boolean {
+  return ingested !== undefined && ingested.whole !== null;
 }
 
 async function readMirrorsOf(
@@ -149,7 +162,8 @@ async function writeMirrors(input: BatchInput, mirrors: ReadonlyMap<string, Mirr
   const written: Record<string, MirrorObjects> = { ...input.previous?.mirrors };
   const { batch } = input.entry;
   for (const [table, mirror] of mirrors) {
-    if (!mirror.changed && written[table]) continue;
+    const known = written[table];
+    if (known && !mirror.changed && sameRow(known.columns, mirror.columns)) continue;
     written[table] = await writeMirror(input.processed, mirror, { table, batch, attempt: input.attempt });
   }
   return written;

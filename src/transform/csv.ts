@@ -37,7 +37,7 @@ async function* texts(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGene
     try {
       return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
     } catch (cause) {
-      throw new PipelineError('lake_corrupt', `${key} is not UTF-8`, {}, cause);
+      throw new PipelineError('lake_corrupt', `${key} is not UTF-8`, { key }, cause);
     }
   };
   for await (const chunk of chunks) yield decode(chunk);
@@ -65,7 +65,7 @@ class RecordReader {
 
   end(): CsvRecord[] {
     const records = this.#take();
-    if (this.#pendingLength > 0) throw this.#corrupt('is cut off', 1);
+    if (this.#pendingLength > 0) throw this.#corrupt('is cut off');
     return records;
   }
 
@@ -90,23 +90,24 @@ class RecordReader {
       this.header = fields.map((field) => field ?? '');
       return;
     }
-    this.#count += 1;
-    if (fields.length === this.header.length) {
-      records.push(fields);
-      return;
+    if (fields.length !== this.header.length) {
+      throw this.#corrupt(`has ${fields.length} fields, the header has ${this.header.length}`);
     }
-    throw this.#corrupt(`has ${fields.length} fields, the header has ${this.header.length}`);
+    this.#count += 1;
+    records.push(fields);
   }
 
   #keep(rest: string): void {
-    if (rest.length > MAX_RECORD_CHARACTERS) throw this.#corrupt('is longer than 256 Mi characters', 1);
+    if (rest.length > MAX_RECORD_CHARACTERS) throw this.#corrupt('is longer than 256 Mi characters');
     this.#pending = rest === '' ? [] : [rest];
     this.#pendingLength = rest.length;
-    this.#lookAt = rest.length * 2;
+    this.#lookAt = Math.min(rest.length * 2, MAX_RECORD_CHARACTERS + 1);
   }
 
-  #corrupt(what: string, ahead = 0): PipelineError {
-    return new PipelineError('lake_corrupt', `record ${this.#count + ahead} of ${this.#key} ${what}`);
+  /** Of the record that is being read. */
+  #corrupt(what: string): PipelineError {
+    const record = this.header ? `record ${this.#count + 1}` : 'the header';
+    return new PipelineError('lake_corrupt', `${record} of ${this.#key} ${what}`, { key: this.#key });
   }
 }
 

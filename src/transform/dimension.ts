@@ -114,8 +114,8 @@ function evaluatorOf(model: Model, column: OutputColumn, table: string, source: 
 
 function sameMade(a: Made, b: Made): boolean {
   if (a.kind === 'row' && b.kind === 'row') return a.cells.every((cell, at) => Object.is(cell, b.cells[at]));
-  if (a.kind === 'reject' && b.kind === 'reject') return a.reason === b.reason && sameRow(a.row, b.row);
-  return false;
+  if (a.kind === 'row' || b.kind === 'row') return false;
+  return a.column === b.column && a.reason === b.reason && sameRow(a.row, b.row);
 }
 
 function rejectOf(dimension: DimensionSpec, mirror: Mirror, key: string, made: Made & { kind: 'reject' }): Reject {

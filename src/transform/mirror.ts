@@ -29,10 +29,6 @@ export class Mirror {
     this.#rows = rows;
   }
 
-  get size(): number {
-    return this.#rows.size;
-  }
-
   get changedKeys(): Iterable<string> {
     return this.#before.keys();
   }
@@ -63,11 +59,6 @@ export class Mirror {
   remove(key: string): void {
     if (!this.#before.has(key)) this.#before.set(key, this.#rows.get(key));
     this.#rows.delete(key);
-  }
-
-  /** The batch is committed: what it changed is no longer news. */
-  settle(): void {
-    this.#before.clear();
   }
 }
 

@@ -15,6 +15,7 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
       yield batch;
     }
     if (rows === part.rows) continue;
-    throw new PipelineError('lake_corrupt', `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`);
+    const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;
+    throw new PipelineError('lake_corrupt', message, { key: part.key });
   }
 }

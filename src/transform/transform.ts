@@ -39,8 +39,6 @@ export async function transform(context: TransformContext): Promise<StageResult>
   return { stage: 'transform', batches, head };
 }
 
-
-
 async function transformNext(
   context: TransformContext,
   ingested: Log<IngestionEntry>,
@@ -54,7 +52,9 @@ async function transformNext(
   checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
   await checkModel(ingested, entry, model.hash);
   const attempt = randomUUID();
-  const made = await transformBatch({ ...context, entry, previous, attempt });
+  const made = await transformBatch({ ...context, entry, previous, attempt }).catch((error: unknown) => {
+    throw error instanceof PipelineError ? error.within({ batch }) : error;
+  });
   const outcome = await processed.commit({
     format: 1,
     log_id: entry.log_id,

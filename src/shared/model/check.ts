@@ -11,8 +11,9 @@ const NAME_BYTES = 63;
 export function checkName(name: string, context: ErrorContext): void {
   const bytes = Buffer.byteLength(name);
   if (bytes >= 1 && bytes <= NAME_BYTES && !name.includes('\0')) return;
-  const where = context.table === undefined ? '' : ` of table ${context.table}`;
-  throw modelError(`name ${JSON.stringify(name.slice(0, NAME_BYTES))}${where} has ${bytes} bytes, 1 to 63 are allowed`, context);
+  const where = context.column === undefined ? '' : ` of table ${context.table}`;
+  const problem = `has ${bytes} bytes: a name has 1 to ${NAME_BYTES}, and no NUL`;
+  throw modelError(`name ${JSON.stringify(name.slice(0, NAME_BYTES))}${where} ${problem}`, context);
 }
 
 /** Parquet's decimal, as Arrow writes it, has 128 bits: 38 digits. */

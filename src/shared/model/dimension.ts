@@ -63,7 +63,7 @@ export function dimension<const C extends Columns, const E extends Expressions>(
 
 /** The columns of a dimension or fact, with exactly one key among them. */
 export function resolveColumns(output: string, source: TableSpec, columns: Expressions): readonly OutputColumn[] {
-  checkName(output, {});
+  checkName(output, { table: output });
   const resolved = Object.entries(columns).map(([name, expression]) => {
     checkName(name, { table: output, column: name });
     return expression.resolve({ output, name, source });

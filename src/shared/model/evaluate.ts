@@ -1,4 +1,4 @@
-import { parserOf, formatCell } from '../types/codecs.ts';
+import { formatCell, parseCell, parserOf } from '../types/codecs.ts';
 import { dayOf, microsOfDay } from '../types/timestamp.ts';
 import { type Cell, type ColumnType, Unfit } from '../types/type.ts';
 import { modelError } from './check.ts';
@@ -8,8 +8,11 @@ import type { ColumnSpec } from './column.ts';
 /** Turns the text of a source value into the cell of an output column, or says why it cannot be one. */
 export type Evaluate = (text: string | null) => Cell | Unfit;
 
+type EvaluateValue = (text: string) => Cell | Unfit;
+
 const IS_NULL = new Unfit('is null');
 const DATE: ColumnType = { kind: 'date' };
+const TIME: ColumnType = { kind: 'time' };
 
 /**
  * What a column of a dimension or fact makes of the source column `source` that it shows.
@@ -23,34 +26,42 @@ export function evaluator(column: OutputColumn, source: ColumnSpec): Evaluate {
   return (text) => (text === null ? IS_NULL : value(text));
 }
 
-function evaluateValue(column: OutputColumn, source: ColumnType): (text: string) => Cell | Unfit {
-  switch (column.origin.kind) {
+function evaluateValue(column: OutputColumn, source: ColumnType): EvaluateValue {
+  const { origin, type } = column;
+  switch (origin.kind) {
     case 'column':
     case 'lookup':
-      return converted(source, column.type);
+      return readAs(source, type);
     case 'date':
-      return converted(source, DATE, true);
+      return converted(readAs(source, DATE), DATE, type);
     case 'date_part':
-      return ofInstant(source, dayOf);
+      return converted(ofInstant(source, dayOf), DATE, type);
     case 'time_part':
-      return ofInstant(source, microsOfDay);
+      return converted(ofInstant(source, microsOfDay), TIME, type);
     case 'currency_name':
       return currencyNameOf;
   }
 }
 
 /** Through the declared type first: what that cannot hold does not pass as a looser one. */
-function converted(from: ColumnType, to: ColumnType, reparse = false): (text: string) => Cell | Unfit {
-  const [parse, parseAgain] = [parserOf(from), parserOf(to)];
-  if (sameType(from, to)) return parse;
+function readAs(declared: ColumnType, shown: ColumnType): EvaluateValue {
+  const [check, parse] = [parserOf(declared), parserOf(shown)];
+  if (sameType(declared, shown)) return parse;
   return (text) => {
-    const cell = parse(text);
-    if (cell instanceof Unfit) return cell;
-    return parseAgain(reparse ? text : (formatCell(from, cell) ?? text));
+    const cell = check(text);
+    return cell instanceof Unfit ? cell : parse(text);
   };
 }
 
-function ofInstant(type: ColumnType, part: (instant: bigint) => number): (text: string) => Cell | Unfit {
+function converted(make: EvaluateValue, from: ColumnType, to: ColumnType): EvaluateValue {
+  if (sameType(from, to)) return make;
+  return (text) => {
+    const cell = make(text);
+    return cell instanceof Unfit ? cell : parseCell(to, formatCell(from, cell));
+  };
+}
+
+function ofInstant(type: ColumnType, part: (instant: bigint) => number): EvaluateValue {
   const parse = parserOf(type);
   return (text) => {
     const cell = parse(text);

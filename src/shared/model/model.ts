@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ColumnType } from '../types/type.ts';
-import { modelError } from './check.ts';
+import { checkName, modelError } from './check.ts';
 import { dimDate, type Dimension, type DimensionSpec } from './dimension.ts';
 import type { OutputColumn } from './expression.ts';
 import type { Fact, FactSpec } from './fact.ts';
@@ -46,10 +46,12 @@ export function model(declarations: Declarations): Model {
   const dimensions = declarations.dimensions.map((dimension) => dimension.spec);
   const facts = declarations.facts.map((fact) => fact.spec);
   refuseTwice(tables.map((table) => table.name), 'source table');
-  refuseTwice(relationNames(dimensions, facts), 'warehouse relation');
+  const relations = relationNames(dimensions, facts);
+  refuseTwice(relations, 'warehouse relation');
+  for (const name of relations) checkName(name, { table: name });
   for (const output of [...dimensions, ...facts]) checkSources(output, tables);
   const keys = new Map([[dimDate.name, 'date'], ...dimensions.map((d) => [d.name, keyType(d).kind] as const)]);
-  for (const dimension of dimensions) checkReferences(dimension, new Map());
+  for (const dimension of dimensions) refuseReferences(dimension);
   for (const fact of facts) {
     checkReferences(fact, keys);
     checkReserved(fact);
@@ -129,6 +131,28 @@ function checkSources(output: OutputSpec, tables: readonly TableSpec[]): void {
     if (tables.some((table) => table.name === source)) continue;
     throw modelError(`${output.name} reads table ${source}, which is not in the model`, { table: output.name });
   }
+  for (const { name, origin } of output.columns) {
+    checkRead(output, name, output.source, origin.column, tables);
+    if (origin.kind === 'lookup') checkRead(output, name, origin.table, origin.shows, tables);
+  }
+}
+
+/** The table that an expression was declared over may be another one of the same name. */
+function checkRead(output: OutputSpec, name: string, from: string, column: string, tables: readonly TableSpec[]): void {
+  if (Object.hasOwn(tables.find((table) => table.name === from)?.columns ?? {}, column)) return;
+  const message = `${output.name}.${name} reads ${from}.${column}, which table ${from} of the model does not declare`;
+  throw modelError(message, { table: output.name, column: name });
+}
+
+/** Only facts refer: a dimension that needs another one's columns looks them up, or the star would become a snowflake. */
+function refuseReferences(dimension: DimensionSpec): void {
+  const column = dimension.columns.find(({ references }) => references !== null);
+  if (!column) return;
+  const what = `${dimension.name}.${column.name} refers to ${column.references}`;
+  throw modelError(`${what}: only facts refer to dimensions; show what you need of it with lookup()`, {
+    table: dimension.name,
+    column: column.name,
+  });
 }
 
 function checkReferences(output: OutputSpec, keys: ReadonlyMap<string, string>): void {
@@ -149,6 +173,7 @@ function checkReserved(fact: FactSpec): void {
   const names = [fact.recordKey, ...fact.columns.map((column) => column.name)];
   for (const [at, name] of names.entries()) {
     const where = { table: fact.name, column: name };
+    checkName(name, where);
     if (names.indexOf(name) !== at) throw modelError(`${fact.name} has two columns named ${name}`, where);
     if (RESERVED_COLUMNS.has(name)) throw modelError(`${fact.name}.${name}: Starling adds a column of that name`, where);
   }

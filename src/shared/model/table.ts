@@ -42,7 +42,7 @@ export function table<const C extends Columns>(
   declared: C,
   strategy: Strategy = { kind: 'xmin' },
 ): Table<C> {
-  checkName(name, {});
+  checkName(name, { table: name });
   const columns: Record<string, ColumnSpec> = {};
   for (const [column, { spec }] of Object.entries(declared)) {
     checkName(column, { table: name, column });

@@ -1,11 +1,38 @@
-import { type Data, type Table, Type } from 'apache-arrow';
-import type { Cell, ColumnType } from '../types/type.ts';
+import { type Data, DataType, type Table } from 'apache-arrow';
+import { PipelineError } from '../errors.ts';
+import { formatCell, parseCell, typeName } from '../types/codecs.ts';
+import { type Cell, type ColumnType, Unfit } from '../types/type.ts';
 
 /** The cells of one column of an Arrow table, in the form that `ColumnType` says; null where the file lacks the column. */
 export function columnCells(table: Table, name: string, type: ColumnType): Cell[] | null {
   const vector = table.getChild(name);
   if (!vector) return null;
-  return vector.data.flatMap((data) => dataCells(data, type));
+  const held = heldType(vector.type, type);
+  const cells = vector.data.flatMap((data) => dataCells(data, held));
+  return sameType(held, type) ? cells : cells.map((cell) => converted(cell, held, type, name));
+}
+
+/** The type that a file was written with: another than the declared one when the declaration has changed since. */
+function heldType(held: DataType, declared: ColumnType): ColumnType {
+  if (DataType.isInt(held)) return { kind: held.bitWidth === 64 ? 'bigint' : 'int' };
+  if (DataType.isFloat(held)) return { kind: 'double' };
+  if (DataType.isBool(held)) return { kind: 'boolean' };
+  if (DataType.isDate(held)) return { kind: 'date' };
+  if (DataType.isTime(held)) return { kind: 'time' };
+  if (DataType.isTimestamp(held)) return { kind: held.timezone ? 'timestamptz' : 'timestamp' };
+  if (DataType.isDecimal(held)) return { kind: 'numeric', digits: { precision: held.precision, scale: held.scale } };
+  return declared.kind === 'numeric' && !declared.digits ? declared : { kind: 'text' };
+}
+
+function sameType(a: ColumnType, b: ColumnType): boolean {
+  return typeName(a) === typeName(b);
+}
+
+function converted(cell: Cell, from: ColumnType, to: ColumnType, name: string): Cell {
+  const made = parseCell(to, formatCell(from, cell));
+  if (!(made instanceof Unfit)) return made;
+  const message = `column ${name} was written as ${typeName(from)}; as ${typeName(to)} not all of it fits`;
+  throw new PipelineError('model_mismatch', message, { column: name });
 }
 
 function dataCells(data: Data, type: ColumnType): Cell[] {
@@ -18,25 +45,23 @@ type CellAt = (row: number) => Cell;
 /** Reads the raw buffers: Arrow's own accessors turn microseconds into milliseconds. */
 function reader(data: Data, type: ColumnType): CellAt {
   const { values } = data;
-  switch (data.typeId) {
-    case Type.Int:
-    case Type.Float:
-    case Type.Date:
-    case Type.Time:
-    case Type.Timestamp:
-      return integerReader(values, type);
-    case Type.Bool:
+  switch (type.kind) {
+    case 'int':
+    case 'double':
+    case 'date':
+    case 'time':
+      return (row) => Number(values[row]);
+    case 'bigint':
+    case 'timestamp':
+    case 'timestamptz':
+      return (row) => BigInt(values[row] ?? 0);
+    case 'boolean':
       return (row) => ((values[(row + data.offset) >> 3] >> ((row + data.offset) & 7)) & 1) === 1;
-    case Type.Decimal:
-      return decimalReader(values, type);
-    default:
+    case 'text':
       return utf8Reader(values, data.valueOffsets);
+    case 'numeric':
+      return type.digits ? decimalReader(values, type.digits.scale) : utf8Reader(values, data.valueOffsets);
   }
-}
-
-function integerReader(values: ArrayLike<number | bigint>, type: ColumnType): CellAt {
-  const wide = type.kind === 'bigint' || type.kind === 'timestamp' || type.kind === 'timestamptz';
-  return wide ? (row) => BigInt(values[row] ?? 0) : (row) => Number(values[row]);
 }
 
 function utf8Reader(values: Uint8Array, offsets: Int32Array): CellAt {
@@ -44,8 +69,7 @@ function utf8Reader(values: Uint8Array, offsets: Int32Array): CellAt {
   return (row) => bytes.toString('utf8', offsets[row], offsets[row + 1]);
 }
 
-function decimalReader(values: Uint32Array, type: ColumnType): CellAt {
-  const scale = type.kind === 'numeric' && type.digits ? type.digits.scale : 0;
+function decimalReader(values: Uint32Array, scale: number): CellAt {
   return (row) => decimalText(values, row * 4, scale);
 }
 

@@ -31,7 +31,8 @@ export async function encodeParquet(columns: readonly FileColumn[], cells: Cells
 export async function decodeParquet(key: string, bytes: Uint8Array, rows: number): Promise<Table> {
   const table = await readTable(key, bytes);
   if (table.numRows === rows) return table;
-  throw new PipelineError('lake_corrupt', `${key} holds ${table.numRows} rows, but its log entry says ${rows}`);
+  const message = `${key} holds ${table.numRows} rows, but its log entry says ${rows}`;
+  throw new PipelineError('lake_corrupt', message, { key });
 }
 
 async function readTable(key: string, bytes: Uint8Array): Promise<Table> {
@@ -39,6 +40,6 @@ async function readTable(key: string, bytes: Uint8Array): Promise<Table> {
   try {
     return tableFromIPC(readParquet(bytes).intoIPCStream());
   } catch (cause) {
-    throw new PipelineError('lake_corrupt', `${key} is not a readable Parquet file`, {}, cause);
+    throw new PipelineError('lake_corrupt', `${key} is not a readable Parquet file`, { key }, cause);
   }
 }

@@ -11,7 +11,11 @@ const SPECIAL = new Map([
 /** `extra_float_digits = 1` makes PostgreSQL write the shortest text that reads back as the same number, as JavaScript does. */
 export const doubleCodec: TextCodec<number> = {
   parse(text) {
-    return SPECIAL.get(text) ?? (DOUBLE.test(text) ? Number(text) : NOT_DOUBLE);
+    const special = SPECIAL.get(text);
+    if (special !== undefined) return special;
+    const value = DOUBLE.test(text) ? Number(text) : Number.NaN;
+    // Digits that overflow to infinity are refused, as PostgreSQL does.
+    return Number.isFinite(value) ? value : NOT_DOUBLE;
   },
   format: (value) => (Object.is(value, -0) ? '-0' : String(value)),
 };

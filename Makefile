@@ -1,0 +1,38 @@
+# Starling. `make` alone lists what there is. Needs Node 20.19 or later and npm, nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+ORDERS ?= 10000
+BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
+
+.PHONY: help run test check build clean stop
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: build ## the whole thing on made-up data: load, live a day, load again, compare (ORDERS=N for another size)
+	@node dist/starling.js demo --orders "$(ORDERS)"
+
+test: build ## all tests, with coverage
+	@npx vitest run --config test/vitest.config.ts --coverage
+
+check: node_modules/.installed ## types, lint, unused code
+	@npx tsc -p .
+	@npx oxlint --type-aware --deny-warnings
+	@npx knip
+
+build: dist/starling.js ## dist/starling.js
+
+dist/starling.js: node_modules/.installed package.json $(shell find src -name '*.ts')
+	@npx esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
+
+stop: build ## stop the embedded PostgreSQL
+	@node dist/starling.js stop
+
+node_modules/.installed: package.json package-lock.json
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch node_modules/.installed
+
+clean: ## remove what was built; .starling, with its databases, stays
+	@rm -rf dist coverage node_modules/.installed

@@ -1,0 +1,54 @@
+import type { OutputColumn } from '../../shared/model/expression.ts';
+import { type Model, type OutputSpec } from '../../shared/model/model.ts';
+import { identifier, qualified } from '../../shared/postgres/sql.ts';
+import type { ColumnType } from '../../shared/types/type.ts';
+
+/**
+ * What the model says the warehouse should hold, computed by the source itself in SQL: a second way from the source to the
+ * star, that shares nothing with the pipeline but the declaration. All values are text.
+ */
+export function expectedRows(model: Model, schema: string, output: OutputSpec): string {
+  const lookups = [...new Set(output.columns.flatMap(({ origin }) => (origin.kind === 'lookup' ? [alias(origin)] : [])))];
+  const joins = output.columns.flatMap(({ origin }) => {
+    if (origin.kind !== 'lookup' || !lookups.includes(alias(origin))) return [];
+    lookups.splice(lookups.indexOf(alias(origin)), 1);
+    const key = model.tables.find((table) => table.name === origin.table)?.key ?? '';
+    const name = identifier(alias(origin));
+    const on = `${name}.${identifier(key)} = s.${identifier(origin.column)}`;
+    return [`left join ${qualified(schema, origin.table)} ${name} on ${on}`];
+  });
+  const columns = output.columns.map((column) => `${expected(column)} as ${identifier(column.name)}`);
+  return `select ${columns.join(', ')} from ${qualified(schema, output.source)} s ${joins.join(' ')}`;
+}
+
+function alias({ column, table }: { readonly column: string; readonly table: string }): string {
+  return `${column} ${table}`;
+}
+
+function expected({ origin, type }: OutputColumn): string {
+  const source = `s.${identifier(origin.column)}`;
+  switch (origin.kind) {
+    case 'date_part':
+      return `(${source})::date::text`;
+    case 'time_part':
+      return `(${source})::time::text`;
+    case 'lookup':
+      return asText(`${identifier(alias(origin))}.${identifier(origin.shows)}`, type);
+    case 'column':
+      return asText(source, type);
+    case 'date':
+    case 'currency_name':
+      return `${source}::text`;
+  }
+}
+
+/** What the warehouse holds, as text of the same form. */
+export function actualRows(schema: string, table: string, columns: readonly OutputColumn[]): string {
+  const list = columns.map(({ name, type }) => `${asText(identifier(name), type)} as ${identifier(name)}`);
+  return `select ${list.join(', ')} from ${qualified(schema, table)}`;
+}
+
+/** 3.9 and 3.90 are one number; `trim_scale` gives both one text. */
+function asText(expression: string, type: ColumnType): string {
+  return type.kind === 'numeric' ? `trim_scale(${expression}::numeric)::text` : `${expression}::text`;
+}

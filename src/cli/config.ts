@@ -1,0 +1,138 @@
+import { parse } from 'pg-connection-string';
+import * as v from 'valibot';
+import { PipelineError } from '../shared/errors.ts';
+
+/** What a command can need; each brings the settings that it takes. */
+export type Need = 'source' | 'warehouse' | 'ingestion' | 'processed';
+
+export type LakePlace =
+  | { readonly kind: 'directory'; readonly directory: string }
+  | { readonly kind: 's3'; readonly ingestion: string; readonly processed: string };
+
+/** The settings of a command: checked, with defaults. */
+export interface Config {
+  /** Neither database is named: both are Starling's own, on this machine. */
+  readonly embedded: boolean;
+  readonly sourceUrl: string | null;
+  readonly sourceSchema: string;
+  readonly warehouseUrl: string | null;
+  readonly warehouseSchema: string;
+  readonly lake: LakePlace;
+}
+
+/** Settings by the name of their environment variable; the flag is the same in kebab-case. */
+export const SETTINGS = {
+  SOURCE_URL: 'the source, as postgresql://user:password@host:5432/database',
+  SOURCE_SCHEMA: "the schema of the source's tables (default: public)",
+  WAREHOUSE_URL: 'the warehouse, as a postgresql:// URL',
+  WAREHOUSE_SCHEMA: 'the schema of the star (default: public)',
+  LAKE_DIR: 'the directory that holds the lake (default: .starling/lake)',
+  INGESTION_BUCKET: 'the S3 bucket for CSV, instead of LAKE_DIR',
+  PROCESSED_BUCKET: 'the S3 bucket for Parquet, instead of LAKE_DIR',
+} as const;
+
+export type Setting = keyof typeof SETTINGS;
+export type Settings = Readonly<Partial<Record<Setting, string>>>;
+
+export function flagOf(setting: Setting): string {
+  return setting.toLowerCase().replaceAll('_', '-');
+}
+
+/** State of a run on one machine: lake, embedded databases. */
+export const STATE_DIRECTORY = '.starling';
+
+const postgresUrl = v.pipe(
+  v.string(),
+  v.check((url) => /^postgres(ql)?:\/\//.test(url), 'is not a postgresql:// URL'),
+  v.check(isParsable, 'is not a URL that can be read (special characters in a password are percent-encoded)'),
+);
+
+function isParsable(url: string): boolean {
+  try {
+    return parse(url).database !== null;
+  } catch {
+    return false;
+  }
+}
+
+const schemaName = v.pipe(
+  v.string(),
+  v.check((name) => Buffer.byteLength(name) <= 63 && !name.includes('\0'), 'is not a schema name (1 to 63 bytes)'),
+);
+
+/** S3's rules for the names of buckets. */
+const bucket = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not the name of a bucket'));
+
+const settingsSchema = v.object({
+  SOURCE_URL: v.optional(postgresUrl),
+  SOURCE_SCHEMA: v.optional(schemaName, 'public'),
+  WAREHOUSE_URL: v.optional(postgresUrl),
+  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
+  LAKE_DIR: v.optional(v.string()),
+  INGESTION_BUCKET: v.optional(bucket),
+  PROCESSED_BUCKET: v.optional(bucket),
+});
+
+type Known = v.InferInput<typeof settingsSchema>;
+
+/**
+ * Reads the settings: flags before environment; an empty one counts as not set.
+ * @throws PipelineError `config` that lists everything missing or malformed at once, and never a value.
+ */
+export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, needs: ReadonlySet<Need>): Config {
+  const names = Object.keys(SETTINGS) as readonly Setting[];
+  const given: Known = {};
+  for (const name of names) {
+    const value = flags[name] ?? environment[name];
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const parsed = v.safeParse(settingsSchema, given);
+  const malformed = parsed.success ? [] : parsed.issues.map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given)];
+  if (problems.length > 0 || !parsed.success) {
+    throw new PipelineError('config', `the configuration does not do:\n  - ${problems.join('\n  - ')}`);
+  }
+  const { output } = parsed;
+  const embedded = isEmbedded(given);
+  return {
+    embedded,
+    sourceUrl: output.SOURCE_URL ?? null,
+    sourceSchema: output.SOURCE_SCHEMA,
+    warehouseUrl: output.WAREHOUSE_URL ?? null,
+    warehouseSchema: output.WAREHOUSE_SCHEMA,
+    lake: lakePlace(given, embedded),
+  };
+}
+
+/** Nothing that would name a database or a lake of one's own. */
+function isEmbedded(given: Known): boolean {
+  return !given.SOURCE_URL && !given.WAREHOUSE_URL && !given.INGESTION_BUCKET && !given.PROCESSED_BUCKET;
+}
+
+function missing(given: Known, environment: NodeJS.ProcessEnv, needs: ReadonlySet<Need>): string[] {
+  if (isEmbedded(given) && !environment['SOURCE_SECRET_ARN'] && !environment['WAREHOUSE_SECRET_ARN']) return [];
+  return (['source', 'warehouse'] as const).flatMap((side) => {
+    const name = side === 'source' ? 'SOURCE_URL' : 'WAREHOUSE_URL';
+    if (!needs.has(side) || given[name]) return [];
+    const secret = name.replace('URL', 'SECRET_ARN');
+    const hint = environment[secret] ? ` (${secret} is for the deployed stages; a command takes ${name})` : '';
+    return [`${name} is missing${hint}; set it or --${flagOf(name)}, or neither database for the embedded ones`];
+  });
+}
+
+function lakeProblems(given: Known): string[] {
+  const { LAKE_DIR, INGESTION_BUCKET, PROCESSED_BUCKET } = given;
+  const buckets = [INGESTION_BUCKET, PROCESSED_BUCKET].filter((name) => name !== undefined);
+  if (buckets.length === 0) return [];
+  if (LAKE_DIR !== undefined) return ['LAKE_DIR and buckets are both set: the lake is in one place'];
+  if (INGESTION_BUCKET === undefined) return ['INGESTION_BUCKET is missing: PROCESSED_BUCKET is set'];
+  if (PROCESSED_BUCKET === undefined) return ['PROCESSED_BUCKET is missing: INGESTION_BUCKET is set'];
+  return INGESTION_BUCKET === PROCESSED_BUCKET ? ['INGESTION_BUCKET and PROCESSED_BUCKET are the same: each has a log'] : [];
+}
+
+/** The embedded source's batches are kept apart: they must not end up in a warehouse of one's own. */
+function lakePlace(given: Known, embedded: boolean): LakePlace {
+  const { LAKE_DIR, INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed } = given;
+  if (ingestion !== undefined && processed !== undefined) return { kind: 's3', ingestion, processed };
+  return { kind: 'directory', directory: LAKE_DIR ?? `${STATE_DIRECTORY}/${embedded ? 'embedded-lake' : 'lake'}` };
+}

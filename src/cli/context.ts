@@ -1,0 +1,61 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { DirectoryLake } from '../local/directory-lake.ts';
+import { DEFAULT_ORDERS, startEmbedded } from '../local/embedded.ts';
+import { totesys } from '../models/totesys/model.ts';
+import type { Lake } from '../shared/lake/lake.ts';
+import { S3Lake, s3ClientSettings } from '../shared/lake/s3.ts';
+import type { Model } from '../shared/model/model.ts';
+import type { Report } from '../shared/report.ts';
+import { type Config, type LakePlace, STATE_DIRECTORY } from './config.ts';
+
+/** Everything that the stages take, wired up from the configuration. */
+export interface PipelineContext {
+  readonly model: Model;
+  readonly sourceUrl: string;
+  readonly sourceSchema: string;
+  readonly warehouseUrl: string;
+  readonly warehouseSchema: string;
+  readonly ingestion: Lake;
+  readonly processed: Lake;
+  readonly report: Report;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+  /** Read every table whole in the next batch. */
+  readonly whole: boolean;
+}
+
+export interface Wiring {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  readonly whole?: boolean;
+  /** The embedded databases are wanted; a command that only looks at the lake does not start them. */
+  readonly databases: boolean;
+  readonly orders?: number;
+}
+
+export async function wire(config: Config, wiring: Wiring): Promise<PipelineContext> {
+  const urls = await databaseUrls(config, wiring);
+  const { report, signal, whole = false } = wiring;
+  const { sourceSchema, warehouseSchema } = config;
+  const now = () => new Date();
+  return { model: totesys, sourceSchema, warehouseSchema, ...urls, ...lakes(config.lake), report, now, signal, whole };
+}
+
+async function databaseUrls(config: Config, wiring: Wiring): Promise<Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>> {
+  if (config.embedded && wiring.databases) return startEmbedded(STATE_DIRECTORY, wiring.orders ?? DEFAULT_ORDERS);
+  return { sourceUrl: config.sourceUrl ?? '', warehouseUrl: config.warehouseUrl ?? '' };
+}
+
+function lakes(place: LakePlace): Pick<PipelineContext, 'ingestion' | 'processed'> {
+  if (place.kind === 'directory') {
+    return {
+      ingestion: new DirectoryLake(`${place.directory}/ingestion`),
+      processed: new DirectoryLake(`${place.directory}/processed`),
+    };
+  }
+  const client = new S3Client({ ...s3ClientSettings });
+  return {
+    ingestion: new S3Lake({ bucket: place.ingestion, client }),
+    processed: new S3Lake({ bucket: place.processed, client }),
+  };
+}

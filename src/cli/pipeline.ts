@@ -1,0 +1,37 @@
+import { ingest } from '../ingest/ingest.ts';
+import { load } from '../load/load.ts';
+import { type Stage, type StageResult, STAGES } from '../shared/report.ts';
+import { recorded } from '../shared/stage.ts';
+import { transform } from '../transform/transform.ts';
+import type { PipelineContext } from './context.ts';
+
+/** Runs one stage until nothing is pending for it. */
+export async function runStage(stage: Stage, context: PipelineContext): Promise<StageResult> {
+  const { now } = context;
+  switch (stage) {
+    case 'ingest':
+      return recorded(stage, context.ingestion, now, () => ingest(context));
+    case 'transform':
+      return recorded(stage, context.processed, now, () => transform(context));
+    case 'load':
+      return recorded(stage, context.processed, now, () => load(context));
+  }
+}
+
+/**
+ * Runs the three stages, one after the other. One that fails does not keep the later ones from what is pending for them: a
+ * source that is down is no reason not to load what was read before.
+ * @returns the errors, in order.
+ */
+export async function runPipeline(context: PipelineContext): Promise<readonly unknown[]> {
+  const errors: unknown[] = [];
+  for (const stage of STAGES) {
+    if (context.signal.aborted) break;
+    try {
+      await runStage(stage, context);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return errors;
+}

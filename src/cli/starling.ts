@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
+import { main } from './main.ts';
+
+/** The process: its arguments, streams and signals. */
+const packageFile = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+const { version } = v.parse(v.object({ version: v.string() }), JSON.parse(packageFile));
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The first asks to end after the batch in hand; whoever asks again means at once, which does no harm either.
+    if (stop.signal.aborted) process.exit(128 + (signal === 'SIGINT' ? 2 : 15));
+    stop.abort();
+  });
+}
+
+const { stdout, stderr, env: environment } = process;
+process.exitCode = await main(process.argv.slice(2), { stdout, stderr, environment, signal: stop.signal, version });

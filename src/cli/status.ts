@@ -1,0 +1,105 @@
+import { ledgerHead } from '../load/ledger.ts';
+import { WAREHOUSE_SETTINGS } from '../load/session.ts';
+import { freshAsOf, type Loaded } from '../shared/freshness.ts';
+import { ingestionEntrySchema, processedEntrySchema } from '../shared/lake/entries.ts';
+import { Log } from '../shared/lake/log.ts';
+import { readState, type StageState } from '../shared/lake/state.ts';
+import { close, connect } from '../shared/postgres/client.ts';
+import { fromPostgres } from '../shared/postgres/errors.ts';
+import type { Stage } from '../shared/report.ts';
+import type { PipelineContext } from './context.ts';
+import { number, type Output, table } from './output.ts';
+
+/** Where a stage is. */
+export interface StageStatus {
+  readonly stage: Stage;
+  /** The last batch that it has committed. */
+  readonly batch: number;
+  /** Batches that the stage before has committed and this one has not. */
+  readonly pending: number;
+  readonly state: StageState | null;
+}
+
+export interface Status {
+  readonly stages: readonly StageStatus[];
+  /** The source as of then is what the warehouse shows; null when nothing is loaded. */
+  readonly freshAsOf: Date | null;
+  readonly quarantine: readonly { readonly table: string; readonly rows: number }[];
+}
+
+export async function readStatus(context: PipelineContext): Promise<Status> {
+  const [ingestState, transformState, loadState] = await Promise.all([
+    readState(context.ingestion, 'ingest'),
+    readState(context.processed, 'transform'),
+    readState(context.processed, 'load'),
+  ]);
+  const ingested = await new Log(context.ingestion, ingestionEntrySchema).head(ingestState?.batch);
+  const processed = await new Log(context.processed, processedEntrySchema).head(transformState?.batch);
+  const { loaded, quarantine } = await readWarehouse(context);
+  const held = loaded?.batch ?? 0;
+  return {
+    stages: [
+      { stage: 'ingest', batch: ingested, pending: 0, state: ingestState },
+      { stage: 'transform', batch: processed, pending: Math.max(0, ingested - processed), state: transformState },
+      { stage: 'load', batch: held, pending: Math.max(0, processed - held), state: loadState },
+    ],
+    freshAsOf: freshAsOf(loaded, ingestState),
+    quarantine,
+  };
+}
+
+const THERE = "select to_regclass('pipeline.ledger') is not null and to_regclass('pipeline.quarantine') is not null as there";
+const SNAPSHOT_AT = 'select extract(epoch from snapshot_at) * 1000 as at from pipeline.ledger where batch_id = $1';
+const WAITING = `
+  select table_name as table, count(*) as rows from pipeline.quarantine
+  where released_at is null group by table_name order by table_name`;
+
+type Warehouse = { readonly loaded: Loaded | null; readonly quarantine: Status['quarantine'] };
+
+async function readWarehouse(context: PipelineContext): Promise<Warehouse> {
+  const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
+  try {
+    const there = (await client.query<{ there: string }>(THERE)).rows[0]?.there === 't';
+    if (!there) return { loaded: null, quarantine: [] };
+    const head = await ledgerHead(client);
+    const at = head && (await client.query<{ at: string }>(SNAPSHOT_AT, [head.batch])).rows[0]?.at;
+    const waiting = (await client.query<{ table: string; rows: string }>(WAITING)).rows;
+    return {
+      loaded: head ? { batch: head.batch, snapshotAt: new Date(Number(at)) } : null,
+      quarantine: waiting.map((row) => ({ table: row.table, rows: Number(row.rows) })),
+    };
+  } catch (error) {
+    throw fromPostgres('warehouse', error);
+  } finally {
+    await close(client);
+  }
+}
+
+export function printStatus(status: Status, now: Date, output: Output): void {
+  for (const { stage, batch, pending, state } of status.stages) {
+    const { looked_at = null, outcome = null, error = null } = state ?? {};
+    output.object({ event: 'status', stage, batch, pending, looked_at, outcome, error });
+  }
+  const seconds = status.freshAsOf ? Math.round((now.getTime() - status.freshAsOf.getTime()) / 1000) : null;
+  output.object({ event: 'freshness', fresh_as_of: status.freshAsOf?.toISOString() ?? null, seconds });
+  for (const { table: name, rows } of status.quarantine) output.object({ event: 'quarantine', table: name, rows });
+  output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], status.stages.map((stage) => stageRow(stage, now))));
+  output.line('');
+  output.line(`Freshness:   ${seconds === null ? 'nothing is loaded yet' : `the source as of ${ago(seconds)}`}`);
+  const waiting = status.quarantine.map(({ table: name, rows }) => `${name} ${number(rows)}`).join(', ');
+  output.line(`Quarantine:  ${waiting === '' ? 'empty' : waiting}`);
+  for (const { stage, state } of status.stages) {
+    if (state?.error) output.line(`Last error:  ${stage}: ${state.error.kind}: ${state.error.message}`);
+  }
+}
+
+function stageRow({ stage, batch, pending, state }: StageStatus, now: Date): string[] {
+  const looked = state ? ago((now.getTime() - new Date(state.looked_at).getTime()) / 1000) : 'never';
+  return [stage, String(batch), String(pending), looked, state?.outcome ?? ''];
+}
+
+function ago(seconds: number): string {
+  const rounded = Math.max(0, Math.round(seconds));
+  if (rounded < 120) return `${rounded} s ago`;
+  return rounded < 7_200 ? `${Math.round(rounded / 60)} min ago` : `${Math.round(rounded / 3_600)} h ago`;
+}

@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import pg from 'pg';
+import { close } from '../shared/postgres/client.ts';
+import { type Cluster, startCluster } from './postgres/cluster.ts';
+import { ensureDatabase } from './postgres/databases.ts';
+import { generateTotesys } from './totesys/generate.ts';
+
+/** The databases that Starling brings along: a totesys that it made up, and a warehouse. */
+export interface Embedded {
+  readonly sourceUrl: string;
+  readonly warehouseUrl: string;
+  readonly cluster: Cluster;
+  /** The source was empty and has been generated. */
+  readonly generated: boolean;
+}
+
+export const DEFAULT_ORDERS = 10_000;
+
+/** The same seed for everybody: what a newcomer reads about is what a newcomer sees. */
+export const SEED = 2024;
+
+/** Where the embedded server lives, below the state directory. */
+export function serverDirectory(stateDirectory: string): string {
+  return join(stateDirectory, 'postgres');
+}
+
+/** Starts the embedded server, or finds it running, and fills the source where it is empty. It stays up afterwards. */
+export async function startEmbedded(stateDirectory: string, orders: number): Promise<Embedded> {
+  const cluster = await startCluster({ directory: serverDirectory(stateDirectory) });
+  await ensureDatabase(cluster, 'totesys');
+  await ensureDatabase(cluster, 'warehouse');
+  const sourceUrl = cluster.superuserUrl('totesys');
+  const generated = await withSource(sourceUrl, (client) => generateOnce(client, orders));
+  return { sourceUrl, warehouseUrl: cluster.superuserUrl('warehouse'), cluster, generated };
+}
+
+export async function withSource<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await close(client);
+  }
+}
+
+/** Any number, the same for all who generate. */
+const LOCK = 'select pg_advisory_lock(7350, 2)';
+
+/** Two commands started at once on a fresh directory must not both fill the source. */
+async function generateOnce(client: pg.Client, orders: number): Promise<boolean> {
+  await client.query(LOCK);
+  const { rows } = await client.query<{ there: boolean }>("select to_regclass('public.sales_order') is not null as there");
+  if (rows[0]?.there === true) return false;
+  await generateTotesys(client, { orders, seed: SEED });
+  return true;
+}
