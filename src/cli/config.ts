@@ -34,6 +34,16 @@ export const SETTINGS = {
 export type Setting = keyof typeof SETTINGS;
 export type Settings = Readonly<Partial<Record<Setting, string>>>;
 
+const NAMES: readonly Setting[] = [
+  'SOURCE_URL',
+  'SOURCE_SCHEMA',
+  'WAREHOUSE_URL',
+  'WAREHOUSE_SCHEMA',
+  'LAKE_DIR',
+  'INGESTION_BUCKET',
+  'PROCESSED_BUCKET',
+];
+
 export function flagOf(setting: Setting): string {
   return setting.toLowerCase().replaceAll('_', '-');
 }
@@ -80,9 +90,8 @@ type Known = v.InferInput<typeof settingsSchema>;
  * @throws PipelineError `config` that lists everything missing or malformed at once, and never a value.
  */
 export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, needs: ReadonlySet<Need>): Config {
-  const names = Object.keys(SETTINGS) as readonly Setting[];
   const given: Known = {};
-  for (const name of names) {
+  for (const name of NAMES) {
     const value = flags[name] ?? environment[name];
     if (value !== undefined && value !== '') given[name] = value;
   }

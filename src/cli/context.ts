@@ -37,8 +37,12 @@ export async function wire(config: Config, wiring: Wiring): Promise<PipelineCont
   const urls = await databaseUrls(config, wiring);
   const { report, signal, whole = false } = wiring;
   const { sourceSchema, warehouseSchema } = config;
-  const now = () => new Date();
-  return { model: totesys, sourceSchema, warehouseSchema, ...urls, ...lakes(config.lake), report, now, signal, whole };
+  const common = { model: totesys, sourceSchema, warehouseSchema, report, now: clock, signal, whole };
+  return { ...common, ...urls, ...lakes(config.lake) };
+}
+
+function clock(): Date {
+  return new Date();
 }
 
 async function databaseUrls(config: Config, wiring: Wiring): Promise<Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>> {

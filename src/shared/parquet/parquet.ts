@@ -1,8 +1,9 @@
 import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow';
+import type * as parquetWasm from 'parquet-wasm';
 import { PipelineError } from '../errors.ts';
 import { arrowTable, type Cells, type FileColumn } from './arrow.ts';
 
-type ParquetModule = typeof import('parquet-wasm');
+type ParquetModule = typeof parquetWasm;
 
 /** Five megabytes of WebAssembly: read when the first file is, not when a stage starts. */
 let loading: Promise<ParquetModule> | undefined;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { PipelineError } from '../errors.ts';
 import { fromPostgres, type Side } from './errors.ts';
 import { literal } from './sql.ts';
 
@@ -14,24 +15,34 @@ export async function connect(
   url: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'starling',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    types: asText,
-  });
+  const client = clientFor(side, url);
   // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
   client.on('error', () => undefined);
   try {
     await client.connect();
     // Not as start-up options: pgbouncer refuses those that it does not know.
-    const calls = Object.entries(settings).map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`);
+    const entries = Object.entries(settings);
+    const calls = entries.map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`);
     await client.query(`select ${calls.join(', ')}`);
     return client;
   } catch (error) {
     await close(client);
     throw fromPostgres(side, error);
+  }
+}
+
+function clientFor(side: Side, connectionString: string): pg.Client {
+  try {
+    return new pg.Client({
+      connectionString,
+      application_name: 'starling',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      types: asText,
+    });
+  } catch {
+    // What the parser says of it may quote the password.
+    throw new PipelineError('config', `${side}: its URL cannot be understood`);
   }
 }
 

@@ -22,19 +22,18 @@ const KINDS: Record<Side, Kinds> = {
   },
 };
 
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-]);
+/** Node's codes of a connection that cannot be made, or trusted, or that breaks; its other codes are those of bugs. */
+const NETWORK = new RegExp(
+  '^(E(CONN[A-Z]+|AI_[A-Z]+|NOTFOUND|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE|PROTO)|ERR_STREAM_PREMATURE_CLOSE|' +
+    'ERR_(TLS|SSL)_[A-Z_]+|[A-Z_]*CERT[A-Z_]*|UNABLE_TO_[A-Z_]+)$',
+);
 
-/** What the driver says of a connection that is gone, without a code. */
-const CONNECTION_LOST = /^(connection terminated|timeout expired|client (was closed|has encountered))/i;
+/** What the driver says, without a code, of a connection that is gone or that the server would not make. */
+const CONNECTION_LOST =
+  /^(connection terminated|timeout expired|client (was closed|has encountered)|the server does not support ssl)/i;
+
+/** What the driver says, without a code, of a password that is missing or that the server did not prove to know. */
+const NOT_AUTHENTICATED = /^SASL: /;
 
 /**
  * What a driver or server error means to the pipeline. A `PipelineError` only learns where it happened; what comes
@@ -43,14 +42,16 @@ const CONNECTION_LOST = /^(connection terminated|timeout expired|client (was clo
 export function fromPostgres(side: Side, error: unknown, context: ErrorContext = {}): unknown {
   if (error instanceof PipelineError) return error.within(context);
   const code = codeOf(error);
-  if (code === '' && !CONNECTION_LOST.test(error instanceof Error ? error.message : '')) return error;
-  const kind = KINDS[side][classify(code)];
+  const what = SQLSTATE.test(code) ? ofServer(code) : ofDriver(code, error);
+  if (what === null) return error;
   const sqlstate = SQLSTATE.test(code) ? { sqlstate: code } : {};
   const where = context.table === undefined ? '' : ` (table ${context.table})`;
-  return new PipelineError(kind, `${side}: ${messageOf(code, error)}${where}`, { ...context, ...sqlstate });
+  const message = `${side}: ${messageOf(code, error)}${where}`;
+  return new PipelineError(KINDS[side][what], message, { ...context, ...sqlstate });
 }
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Five characters, but not Node's `EPIPE`. */
+const SQLSTATE = /^(?!E[A-Z]{4}$)[0-9A-Z]{5}$/;
 
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
@@ -58,21 +59,38 @@ function codeOf(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
-/** By SQLSTATE (PostgreSQL's appendix A) or Node's error code; a lost connection may have neither. */
-function classify(code: string): keyof Kinds {
-  if (code === '' || NETWORK_CODES.has(code) || /^(08|57P)/.test(code) || code === '3D000') return 'unreachable';
+/** By SQLSTATE, see PostgreSQL's appendix A. */
+function ofServer(code: string): keyof Kinds {
+  if (/^(08|57P)/.test(code) || code === '3D000') return 'unreachable';
   if (code.startsWith('28') || code === '42501' || code === '3F000') return 'denied';
   if (code === '55P03' || code === '40P01') return 'locked';
   if (code === '42P01' || code === '42703') return 'structure';
   return 'failed';
 }
 
+/** Null for what is neither the driver's nor the network's: a bug. */
+function ofDriver(code: string, error: unknown): keyof Kinds | null {
+  const message = error instanceof Error ? error.message : '';
+  if (NETWORK.test(code) || isOfSocket(error)) return 'unreachable';
+  if (code !== '') return null;
+  if (NOT_AUTHENTICATED.test(message)) return 'denied';
+  return CONNECTION_LOST.test(message) ? 'unreachable' : null;
+}
+
+/** A Unix socket that is not there has the same code as a file that is not. */
+function isOfSocket(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'syscall' in error && error.syscall === 'connect';
+}
+
+/** Data exceptions, integrity violations, what a function of somebody's own raises: any of them may quote a value. */
+const QUOTING = /^(22|23|P0)...$/;
+
 /**
- * Data exceptions and integrity violations (classes 22 and 23) quote the value in their message; those stay unsaid.
+ * What quotes a value stays unsaid.
  * `cause` is left out for the same reason: a driver's error carries the detail line.
  */
 function messageOf(code: string, error: unknown): string {
-  if (code.startsWith('22') || code.startsWith('23')) return `SQLSTATE ${code}`;
+  if (QUOTING.test(code)) return `SQLSTATE ${code}`;
   if (error instanceof AggregateError && error.message === '') return messageOf(code, error.errors[0]);
   const message = error instanceof Error ? error.message : String(error);
   return code === '' || message.includes(code) ? message : `${message} (${code})`;
