@@ -1,11 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { ProcessCoverage } from './support/process-coverage.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
+  root,
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    reporters: ['default', new ProcessCoverage(`${root}dist/starling.js`)],
     pool: 'forks',
     // A test server and its clients share the machine with the tests.
     maxWorkers: 2,
@@ -15,6 +19,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts'],
       reportsDirectory: 'coverage',
+      thresholds: { lines: 90, branches: 90 },
     },
   },
 });

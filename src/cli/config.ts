@@ -92,11 +92,11 @@ type Known = v.InferInput<typeof settingsSchema>;
 export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, needs: ReadonlySet<Need>): Config {
   const given: Known = {};
   for (const name of NAMES) {
-    const value = flags[name] ?? environment[name];
-    if (value !== undefined && value !== '') given[name] = value;
+    const value = flags[name] || environment[name];
+    if (value) given[name] = value;
   }
   const parsed = v.safeParse(settingsSchema, given);
-  const malformed = parsed.success ? [] : parsed.issues.map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const malformed = parsed.success ? [] : parsed.issues.map((issue) => `${named(v.getDotPath(issue))} ${issue.message}`);
   const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given)];
   if (problems.length > 0 || !parsed.success) {
     throw new PipelineError('config', `the configuration does not do:\n  - ${problems.join('\n  - ')}`);
@@ -113,6 +113,12 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
   };
 }
 
+/** By the variable and the flag: either may be where it was set. */
+function named(path: string | null): string {
+  const name = NAMES.find((candidate) => candidate === path);
+  return name === undefined ? '' : `${name} (--${flagOf(name)})`;
+}
+
 /** Nothing that would name a database or a lake of one's own. */
 function isEmbedded(given: Known): boolean {
   return !given.SOURCE_URL && !given.WAREHOUSE_URL && !given.INGESTION_BUCKET && !given.PROCESSED_BUCKET;
@@ -125,7 +131,7 @@ function missing(given: Known, environment: NodeJS.ProcessEnv, needs: ReadonlySe
     if (!needs.has(side) || given[name]) return [];
     const secret = name.replace('URL', 'SECRET_ARN');
     const hint = environment[secret] ? ` (${secret} is for the deployed stages; a command takes ${name})` : '';
-    return [`${name} is missing${hint}; set it or --${flagOf(name)}, or neither database for the embedded ones`];
+    return [`${named(name)} is missing${hint}; leave both databases out for the embedded ones`];
   });
 }
 
@@ -133,10 +139,11 @@ function lakeProblems(given: Known): string[] {
   const { LAKE_DIR, INGESTION_BUCKET, PROCESSED_BUCKET } = given;
   const buckets = [INGESTION_BUCKET, PROCESSED_BUCKET].filter((name) => name !== undefined);
   if (buckets.length === 0) return [];
-  if (LAKE_DIR !== undefined) return ['LAKE_DIR and buckets are both set: the lake is in one place'];
-  if (INGESTION_BUCKET === undefined) return ['INGESTION_BUCKET is missing: PROCESSED_BUCKET is set'];
-  if (PROCESSED_BUCKET === undefined) return ['PROCESSED_BUCKET is missing: INGESTION_BUCKET is set'];
-  return INGESTION_BUCKET === PROCESSED_BUCKET ? ['INGESTION_BUCKET and PROCESSED_BUCKET are the same: each has a log'] : [];
+  const [directory, ingestion, processed] = [named('LAKE_DIR'), named('INGESTION_BUCKET'), named('PROCESSED_BUCKET')];
+  if (LAKE_DIR !== undefined) return [`${directory} and buckets are both set: the lake is in one place`];
+  if (INGESTION_BUCKET === undefined) return [`${ingestion} is missing: PROCESSED_BUCKET is set`];
+  if (PROCESSED_BUCKET === undefined) return [`${processed} is missing: INGESTION_BUCKET is set`];
+  return INGESTION_BUCKET === PROCESSED_BUCKET ? [`${ingestion} and ${processed} are the same: each has a log`] : [];
 }
 
 /** The embedded source's batches are kept apart: they must not end up in a warehouse of one's own. */

@@ -12,7 +12,7 @@ import { STATE_DIRECTORY } from './config.ts';
 import type { PipelineContext } from './context.ts';
 import { findFact, printHistory, readHistory } from './history.ts';
 import { type Output, table } from './output.ts';
-import { runPipeline } from './pipeline.ts';
+import { runToEnd } from './pipeline.ts';
 import { printStatus, readStatus } from './status.ts';
 
 /**
@@ -22,7 +22,7 @@ import { printStatus, readStatus } from './status.ts';
  */
 export async function demo(context: PipelineContext, output: Output): Promise<boolean> {
   heading(output, 'The source as it is');
-  if (!(await runAll(context, output))) return false;
+  if (!(await runToEnd(context, output))) return false;
   const day = await liveAndLoad(context, output);
   if (!day) return false;
   await showAnswers(context, output, day);
@@ -33,12 +33,6 @@ export async function demo(context: PipelineContext, output: Output): Promise<bo
   return comparisons.every(agrees);
 }
 
-async function runAll(context: PipelineContext, output: Output): Promise<boolean> {
-  const errors = await runPipeline(context);
-  for (const error of errors) output.fail(error);
-  return errors.length === 0;
-}
-
 /** One transaction is opened before the day and committed only after its batch: the change that a watermark loses. */
 async function liveAndLoad(context: PipelineContext, output: Output): Promise<LivedDay | null> {
   return withSource(context.sourceUrl, async (late) => {
@@ -47,10 +41,10 @@ async function liveAndLoad(context: PipelineContext, output: Output): Promise<Li
     heading(output, `The source lived ${day.day}`);
     output.line(tellDay(day));
     output.object({ event: 'day', ...day });
-    if (!(await runAll(context, output))) return null;
+    if (!(await runToEnd(context, output))) return null;
     await open.commit();
     heading(output, `A transaction begun before that batch commits now (orders ${open.orderIds.join(' and ')})`);
-    return (await runAll(context, output)) ? day : null;
+    return (await runToEnd(context, output)) ? day : null;
   });
 }
 

@@ -10,7 +10,7 @@ import { type PipelineContext, wire } from './context.ts';
 import { demo } from './demo.ts';
 import { findFact, printHistory, readHistory } from './history.ts';
 import { createOutput, type Output, type Streams } from './output.ts';
-import { runPipeline, runStage } from './pipeline.ts';
+import { run, runStage, runToEnd } from './pipeline.ts';
 import { buildProgram, type Flags, type Request } from './program.ts';
 import { printStatus, readStatus } from './status.ts';
 import { every, parseInterval } from './watch.ts';
@@ -48,9 +48,14 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
 
 async function perform(request: Request, flags: Flags, surroundings: Surroundings): Promise<number> {
   const output = createOutput(flags.json, surroundings);
+  const { signal } = surroundings;
   try {
     return (await act(request, flags, surroundings, output)) ? DONE : FAILED;
   } catch (error) {
+    if (signal.aborted && error === signal.reason) {
+      output.log.warn('interrupted; what is left is done when it is started again');
+      return FAILED;
+    }
     output.fail(error);
     return error instanceof PipelineError && error.kind === 'config' ? WRONG_USAGE : FAILED;
   } finally {
@@ -90,12 +95,13 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
     case 'init':
       return init(context, output);
     case 'run':
-      return run(context, output);
+      return runToEnd(context, output);
     case 'watch':
       await every(interval, signal, async () => void (await run(context, output)));
       return true;
     case 'stage':
       await runStage(request.stage, context);
+      signal.throwIfAborted();
       return true;
     case 'status':
       printStatus(await readStatus(context), context.now(), output);
@@ -127,10 +133,4 @@ async function init(context: PipelineContext, output: Output): Promise<boolean> 
   output.object({ event: 'initialised', statements: statements.length });
   output.line(statements.length === 0 ? 'The warehouse is as the model says.' : `Ran ${statements.length} statements.`);
   return true;
-}
-
-async function run(context: PipelineContext, output: Output): Promise<boolean> {
-  const errors = await runPipeline(context);
-  for (const error of errors) output.fail(error);
-  return errors.length === 0;
 }

@@ -4,6 +4,7 @@ import { type Stage, type StageResult, STAGES } from '../shared/report.ts';
 import { recorded } from '../shared/stage.ts';
 import { transform } from '../transform/transform.ts';
 import type { PipelineContext } from './context.ts';
+import type { Output } from './output.ts';
 
 /** Runs one stage until nothing is pending for it. */
 export async function runStage(stage: Stage, context: PipelineContext): Promise<StageResult> {
@@ -34,4 +35,18 @@ export async function runPipeline(context: PipelineContext): Promise<readonly un
     }
   }
   return errors;
+}
+
+/** Runs the pipeline and tells what failed. @returns whether nothing did. */
+export async function run(context: PipelineContext, output: Output): Promise<boolean> {
+  const errors = await runPipeline(context);
+  for (const error of errors) output.fail(error);
+  return errors.length === 0;
+}
+
+/** The same for whoever waits for it to be done: being interrupted is an error here. */
+export async function runToEnd(context: PipelineContext, output: Output): Promise<boolean> {
+  const isDone = await run(context, output);
+  context.signal.throwIfAborted();
+  return isDone;
 }

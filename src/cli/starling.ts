@@ -17,4 +17,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const { stdout, stderr, env: environment } = process;
+// Whoever reads this may have heard enough, as `| head` has: the work goes on all the same.
+for (const stream of [stdout, stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 process.exitCode = await main(process.argv.slice(2), { stdout, stderr, environment, signal: stop.signal, version });

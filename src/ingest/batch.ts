@@ -79,7 +79,8 @@ function checkRelations(input: BatchInput, relations: ReadonlyMap<string, Relati
 function refuse(kind: PipelineError['kind'], what: string, tables: readonly string[]): void {
   const [table] = tables;
   if (table === undefined) return;
-  throw new PipelineError(kind, `source: ${tables.length > 1 ? 'tables' : 'table'} ${tables.join(', ')}: ${what}`, { table });
+  const message = `source: ${tables.length > 1 ? 'tables' : 'table'} ${tables.join(', ')}: ${what}`;
+  throw new PipelineError(kind, message, { table });
 }
 
 async function lockTables(input: BatchInput, relations: ReadonlyMap<string, Relation>): Promise<void> {
@@ -99,26 +100,30 @@ async function describeTables(input: BatchInput): Promise<ReadonlyMap<string, De
   const relations = await readRelations(input.client, input.schema, tables.map((table) => table.name));
   const byOid = new Map(tables.map((table) => [relations.get(table.name)?.oid ?? '0', Object.keys(table.columns)]));
   const described = await describe(input.client, byOid);
-  const descriptions = new Map<string, Description>();
-  for (const table of tables) {
-    const description = described.get(relations.get(table.name)?.oid ?? '0');
-    if (description) descriptions.set(table.name, checkDescription(table, description));
-  }
-  return descriptions;
+  const known = tables.map((table) => ({ table, description: described.get(relations.get(table.name)?.oid ?? '0') }));
+  checkDescriptions(known);
+  return new Map(known.flatMap(({ table, description }) => (description ? [[table.name, description]] : [])));
 }
 
-function checkDescription(table: TableSpec, description: Description): Description {
-  const missing = Object.keys(table.columns).filter((column) => !description.columns.has(column));
-  const context = { table: table.name };
-  if (missing.length > 0) {
-    const message = `source: table ${table.name} has no column ${missing.join(', ')}`;
-    throw new PipelineError('source_structure', message, { ...context, column: missing[0] ?? '' });
+interface Described {
+  readonly table: TableSpec;
+  readonly description: Description | undefined;
+}
+
+function checkDescriptions(tables: readonly Described[]): void {
+  const missing = tables.flatMap(({ table, description }) =>
+    Object.keys(table.columns).flatMap((column) => (description?.columns.has(column) ? [] : [{ table, column }])),
+  );
+  const [first] = missing;
+  if (first) {
+    const names = missing.map(({ table, column }) => `${table.name}.${column}`).join(', ');
+    const context = { table: first.table.name, column: first.column };
+    throw new PipelineError('source_structure', `source: there is no column ${names}`, context);
   }
-  if (table.strategy.kind === 'xmin' && description.foreign !== null) {
-    const message = `source: table ${table.name} keeps rows in ${description.foreign}, which has no transaction ids`;
-    throw new PipelineError('source_strategy', message, context);
+  for (const { table, description } of tables) {
+    if (table.strategy.kind !== 'xmin' || !description || description.foreign === null) continue;
+    refuse('source_strategy', `keeps rows in ${description.foreign}, which has no transaction ids`, [table.name]);
   }
-  return description;
 }
 
 async function readTables(

@@ -20,7 +20,7 @@ export interface CopyInput {
   readonly snapshot: Snapshot;
 }
 
-/** Reads what the plan says of one table, straight from PostgreSQL into one object; no object where there are no rows. */
+/** Reads what the plan says of one table, straight from PostgreSQL into one object; none where there are no rows. */
 export async function readTable(input: CopyInput, plan: TablePlan): Promise<IngestedTable> {
   const { table, description, declaration } = plan;
   const read = plan.where === false ? NOTHING_READ : await copyRows(input, table, plan.where);
@@ -126,7 +126,7 @@ async function* resume(start: Uint8Array, rest: AsyncGenerator<Uint8Array>): Asy
 
 const [QUOTE, LF] = [34, 10];
 
-/** The index behind the first record; a column's name may hold line ends, between quotes. -1 while it is not complete. */
+/** The index behind the first record, -1 while it is not complete. A column's name may hold line ends, in quotes. */
 function headerEnd(bytes: Uint8Array): number {
   let quoted = false;
   for (const [at, byte] of bytes.entries()) {

@@ -38,7 +38,7 @@ export async function ingest(context: IngestContext): Promise<StageResult> {
     const outcome = await ingestNext(context, log, previous);
     if (outcome !== 'lost') return { stage: 'ingest', ...outcome };
   }
-  throw new PipelineError('lake_unavailable', `lost the race for a batch ${TRIES} times: too many workers ingest at once`);
+  throw new PipelineError('lake_unavailable', `${TRIES} times another worker was first: too many ingest at once`);
 }
 
 type Outcome = Omit<StageResult, 'stage'> | 'lost';

@@ -1,6 +1,6 @@
 /**
- * What every reading session fixes, so that the same value always has the same text. `row_security = off` makes a policy
- * that would hide rows an error; `synchronize_seqscans = off` makes scans of an unchanged table give the same order.
+ * What every reading session fixes, so that the same value always has the same text. `row_security = off` makes a
+ * policy that would hide rows an error; `synchronize_seqscans = off` makes scans of an unchanged table give the same order.
  */
 export const SOURCE_SETTINGS: Readonly<Record<string, string>> = {
   search_path: '',
@@ -42,7 +42,8 @@ export const HALF_CIRCLE = 2n ** 31n;
 
 /**
  * True of the rows that a transaction at or above `cursor` wrote. `xmin` keeps its raw 32 bits after freezing, so the
- * comparison is circular, as bytes. Rows of older transactions may pass around a wrap; a superset is safe, a subset never.
+ * comparison is circular, as bytes. Rows of older transactions may pass around a wrap: a superset is safe, a subset
+ * never.
  * Needs 0 < xmax - cursor < 2³¹. `CASE`-free and parallel safe; alternatives measured slower or wrong
  * (`age(xmin)`, `xmin::text::int8`, `pg_visible_in_snapshot`).
  */

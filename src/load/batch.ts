@@ -16,7 +16,7 @@ export interface BatchInput {
   readonly schema: string;
   readonly model: Model;
   readonly entry: ProcessedEntry;
-  /** The model differs from the one that the batch before was loaded by. */
+  /** Load's model, or transform's, differs from the one of the batch before. */
   readonly mended: boolean;
   readonly report: Report;
   readonly now: () => Date;
@@ -45,21 +45,33 @@ export async function loadBatch(input: BatchInput): Promise<Counts | null> {
   });
 }
 
-async function loadDimensions(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+async function loadDimensions(
+  target: Target,
+  { model, entry }: BatchInput,
+  counts: Map<string, TableCounts>,
+): Promise<void> {
   for (const dimension of model.dimensions) {
     const output = entry.outputs[dimension.name];
-    if (output && output.rows > 0) add(counts, dimension.name, await loadDimension(target, dimension, output));
+    if (output && output.rows > 0) add(counts, dimension.name, await loadDimension(target, model, dimension, output));
   }
 }
 
-async function loadFacts(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+async function loadFacts(
+  target: Target,
+  { model, entry }: BatchInput,
+  counts: Map<string, TableCounts>,
+): Promise<void> {
   for (const fact of model.facts) {
     const output = entry.outputs[fact.name];
     if (output && output.rows > 0) add(counts, fact.name, await loadFact(target, model, fact, output));
   }
 }
 
-async function loadRejected(target: Target, { model, entry }: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+async function loadRejected(
+  target: Target,
+  { model, entry }: BatchInput,
+  counts: Map<string, TableCounts>,
+): Promise<void> {
   const output = entry.outputs[QUARANTINE];
   if (!output) return;
   for (const [table, quarantined] of await loadRejects(target, model, output)) add(counts, table, { quarantined });

@@ -2,7 +2,9 @@ import type pg from 'pg';
 import type { TransformedOutput } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { dimDate, type DimensionSpec } from '../shared/model/dimension.ts';
+import { type Model, outputHash } from '../shared/model/model.ts';
 import { identifier, identifiers, qualified } from '../shared/postgres/sql.ts';
+import { admitNulls } from './admit-nulls.ts';
 import type { TableCounts } from './ledger.ts';
 import { copyRows, createStaging, partRows, STAGED } from './staging.ts';
 
@@ -16,12 +18,21 @@ export interface Target {
 /** Brings a dimension up to the batch: new keys are inserted, rows that differ are updated, all others are left alone. */
 export async function loadDimension(
   target: Target,
+  model: Model,
   dimension: DimensionSpec,
   output: TransformedOutput,
 ): Promise<TableCounts> {
   const { client, lake, schema } = target;
   await createStaging(client, STAGED, dimension.columns);
-  const staged = await copyRows(client, STAGED, dimension.columns, partRows(lake, output.parts, dimension.columns), dimension.name);
+  const staged = await copyRows(
+    client,
+    STAGED,
+    dimension.columns,
+    partRows(lake, output.parts, dimension.columns),
+    dimension.name,
+  );
+  if (output.hash !== outputHash(model, dimension))
+    await admitNulls(target, dimension.columns, [dimension.name], STAGED);
   const written = (await client.query(upsert(qualified(schema, dimension.name), dimension))).rowCount ?? 0;
   const released = (await client.query(SUPERSEDED(dimension.key), [dimension.name])).rowCount ?? 0;
   return { staged, written, quarantined: 0, released };

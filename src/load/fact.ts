@@ -1,14 +1,15 @@
 import type { TransformedOutput } from '../shared/lake/entries.ts';
 import { dimDate } from '../shared/model/dimension.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
-import { currentName, type Model } from '../shared/model/model.ts';
-import { PipelineError } from '../shared/errors.ts';
+import { currentName, type Model, outputHash } from '../shared/model/model.ts';
 import { identifier, identifiers, literal, qualified } from '../shared/postgres/sql.ts';
+import { admitNulls } from './admit-nulls.ts';
 import { extendCalendar, type Target } from './dimension.ts';
 import type { TableCounts } from './ledger.ts';
 import { quarantineMissing } from './quarantine.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, partRows, type StagedColumn, STAGED } from './staging.ts';
+import { isDuplicate, notUnique, refuseTwice } from './unique.ts';
 
 /** The columns of a fact as they are staged: its own, and the batch that they are of. */
 export function stagedColumns(fact: FactSpec): readonly StagedColumn[] {
@@ -29,13 +30,16 @@ export async function loadFact(
   output: TransformedOutput,
 ): Promise<TableCounts> {
   const current = qualified(target.schema, currentName(fact));
-  const first = await isEmpty(target, fact);
+  const isOfModel = output.hash === outputHash(model, fact);
+  const first = isOfModel && (await isEmpty(target, fact));
   const into = first ? current : STAGED;
+  const columns = stagedColumns(fact);
   try {
-    if (!first) await createStaging(target.client, STAGED, stagedColumns(fact));
-    const columns = stagedColumns(fact);
+    if (!first) await createStaging(target.client, STAGED, columns);
     const rows = partRows(target.lake, output.parts, fact.columns, [BigInt(target.batch)]);
     const staged = await copyRows(target.client, into, columns, rows, fact.name);
+    if (!first) await refuseTwice(target, fact, STAGED);
+    if (!isOfModel) await admitNulls(target, fact.columns, [fact.name, currentName(fact)], STAGED);
     await extendCalendar(target.client, target.schema, into, dayColumns(fact));
     const quarantined = await quarantineMissing(target, model, fact, into);
     const written = await append(target, fact, first);
@@ -100,15 +104,4 @@ export function assignments(fact: FactSpec): string {
 
 export function dayColumns(fact: FactSpec): readonly string[] {
   return fact.columns.filter((column) => column.references === dimDate.name).map((column) => column.name);
-}
-
-/** `unique_violation`: the only unique constraints here are the natural key's. */
-function isDuplicate(error: unknown): boolean {
-  if (error instanceof PipelineError) return error.context.sqlstate === '23505';
-  return error instanceof Error && 'code' in error && error.code === '23505';
-}
-
-function notUnique(fact: FactSpec, batch: number): PipelineError {
-  const message = `batch ${batch} holds two rows of ${fact.source} with one key, so ${fact.name}.${fact.key} is no key`;
-  return new PipelineError('key_not_unique', message, { table: fact.name, column: fact.key, batch });
 }

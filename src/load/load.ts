@@ -87,16 +87,28 @@ async function loadNext(
   const entry = await log.read(batch);
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
-  const mended = ledger !== null && ledger.model_hash !== model.hash;
-  const counts = await loadBatch({ client, lake, schema, model, entry, mended, report, now }).catch((error: unknown) => {
-    throw fromPostgres('warehouse', error, { batch });
-  });
+  const mended = ledger !== null && (await isMended(log, ledger, entry, model));
+  const counts = await loadBatch({ client, lake, schema, model, entry, mended, report, now }).catch(
+    (error: unknown) => {
+      throw fromPostgres('warehouse', error, { batch });
+    },
+  );
   if (!counts) {
     report({ event: 'lost', stage: 'load', batch });
     return false;
   }
   reportCounts(report, batch, counts, (performance.now() - started) / 1000);
   return true;
+}
+
+/** Rows that the batches up to `ledger` rejected may fit by now: another model reads them, or another one wrote them. */
+async function isMended(
+  log: Log<ProcessedEntry>,
+  ledger: LedgerHead,
+  entry: ProcessedEntry,
+  model: Model,
+): Promise<boolean> {
+  return ledger.model_hash !== model.hash || (await log.read(ledger.batch)).model !== entry.model;
 }
 
 function reportCounts(report: Report, batch: number, counts: Counts, seconds: number): void {

@@ -2,11 +2,12 @@ import type { TransformedOutput } from '../shared/lake/entries.ts';
 import { dimDate } from '../shared/model/dimension.ts';
 import type { OutputColumn } from '../shared/model/expression.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
-import { currentName, keyColumn, type Model } from '../shared/model/model.ts';
+import { currentName, type Model } from '../shared/model/model.ts';
 import { identifier, literal, qualified } from '../shared/postgres/sql.ts';
 import type { Target } from './dimension.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, partRows } from './staging.ts';
+import { asKey, refuseRejectedTwice } from './unique.ts';
 
 /** A column of a fact that holds keys of a dimension which may lack them: the calendar never does. */
 export interface Reference {
@@ -49,7 +50,7 @@ export async function quarantineMissing(target: Target, model: Model, fact: Fact
 }
 
 function moveMissing({ schema }: Target, fact: FactSpec, from: string, reference: Reference): string {
-  const row = `to_jsonb(m) - '${BATCH_ID}'`;
+  const row = `to_jsonb(m.*) - '${BATCH_ID}'`;
   return `
     with m as (
       delete from ${from} s where ${isMissing(schema, reference, 's')} returning s.*
@@ -61,7 +62,10 @@ function moveMissing({ schema }: Target, fact: FactSpec, from: string, reference
     where not ${isRepeated(schema, fact, `m.${identifier(fact.key)}::text`, row)}`;
 }
 
-/** The same row as the latest earlier one of its key, and that one waits in quarantine: not news. */
+/**
+ * The same row as the latest earlier one of its key, and that one waits in quarantine: not news. Rows without a key have no
+ * latest one: there any that waits will do.
+ */
 function isRepeated(schema: string, fact: FactSpec | null, key: string, row: string): string {
   const table = fact ? literal(fact.name) : 'r.table_name';
   const loaded = fact
@@ -71,13 +75,8 @@ function isRepeated(schema: string, fact: FactSpec | null, key: string, row: str
         select q.row = (${row}) and q.batch_id > coalesce(${loaded}, 0)
         from pipeline.quarantine q
         where q.table_name = ${table} and q.record_key is not distinct from ${key} and q.released_at is null
-        order by q.batch_id desc limit 1
+        order by (q.record_key is null and q.row = (${row})) desc, q.batch_id desc limit 1
       ), false)`;
-}
-
-/** The key that a text stands for, null where it stands for none; typed, so that the primary key's index serves. */
-function asKey(fact: FactSpec, key: string): string {
-  return keyColumn(fact).type.kind === 'text' ? key : `case when ${key} ~ '^-?[0-9]{1,18}$' then (${key})::bigint end`;
 }
 
 const text = { kind: 'text' } as const;
@@ -106,6 +105,7 @@ export async function loadRejects(
   const { rows } = await client.query<{ table_name: string }>(`select distinct table_name from ${REJECTED}`);
   for (const { table_name: table } of rows) {
     const fact = model.facts.find((candidate) => candidate.name === table) ?? null;
+    if (fact) await refuseRejectedTwice(target, fact, REJECTED);
     const inserted = await client.query(insertRejects(target.schema, fact), [target.batch, table]);
     counts.set(table, inserted.rowCount ?? 0);
   }

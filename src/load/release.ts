@@ -5,6 +5,7 @@ import type { FactSpec } from '../shared/model/fact.ts';
 import { currentName, type Model } from '../shared/model/model.ts';
 import { identifier, identifiers, literal, qualified } from '../shared/postgres/sql.ts';
 import { type Cell, Unfit } from '../shared/types/type.ts';
+import { admitNulls } from './admit-nulls.ts';
 import type { ColumnBatch } from './binary-copy.ts';
 import { extendCalendar, type Target } from './dimension.ts';
 import { assignments, dayColumns, stagedColumns } from './fact.ts';
@@ -13,7 +14,8 @@ import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, type StagedColumn } from './staging.ts';
 
 const RELEASABLE = 'pg_temp.releasable';
-const QUARANTINE_ID = 'quarantine_id';
+/** No name that a model is likely to have for a column of its own. */
+const QUARANTINE_ID = 'starling_quarantine_id';
 
 /**
  * Takes the rows of a fact out of quarantine that can be used by now: their dimension row has arrived, or the model has been
@@ -33,7 +35,8 @@ export async function releaseFact(target: Target, model: Model, fact: FactSpec, 
   for (const reference of referencesOf(model, fact)) {
     await client.query(keepMissing(schema, reference));
   }
-  return putBack(client, schema, fact);
+  if (mended) await admitNulls(target, fact.columns, [fact.name, currentName(fact)], RELEASABLE);
+  return putBack(target, fact);
 }
 
 const WAITING = `
@@ -119,47 +122,56 @@ function keepMissing(schema: string, reference: Reference): string {
     )
     update pipeline.quarantine q
     set stage = 'load', column_name = ${literal(reference.column)}, reason = ${literal(missingReason(reference))},
-      row = to_jsonb(m) - '${BATCH_ID}' - '${QUARANTINE_ID}'
+      row = to_jsonb(m.*) - '${BATCH_ID}' - '${QUARANTINE_ID}'
     from missing m
     where q.quarantine_id = m.${QUARANTINE_ID} and q.stage = 'transform'`;
 }
 
-async function putBack(client: pg.Client, schema: string, fact: FactSpec): Promise<number> {
-  await client.query(appendReleased(schema, fact));
-  await client.query(refreshCurrent(schema, fact));
+async function putBack({ client, schema }: Target, fact: FactSpec): Promise<number> {
   const released = await client.query(`
     update pipeline.quarantine q set released_at = pg_catalog.now()
     from ${RELEASABLE} s where q.quarantine_id = s.${QUARANTINE_ID}`);
+  await client.query(appendReleased(schema, fact));
+  await client.query(refreshCurrent(schema, fact));
   return released.rowCount ?? 0;
 }
 
-/** In the order of batches, among what is there: a row that does not differ from the one before it is no version. */
+/**
+ * In the order of batches, among what is there: a row that does not differ from the one before it is no version, unless
+ * the one before it is still waiting.
+ */
 function appendReleased(schema: string, fact: FactSpec): string {
   const own = fact.columns.map((column) => column.name);
   const key = identifier(fact.key);
   const table = qualified(schema, fact.name);
   return `
     with line as (
-      select ${identifiers([...own, BATCH_ID])}, true as is_new from ${RELEASABLE}
+      select ${identifiers([...own, BATCH_ID])}, true as starling_is_new from ${RELEASABLE}
       union all
       select ${identifiers([...own, BATCH_ID], 'f.')}, false from ${table} f
       where f.${key} in (select ${key} from ${RELEASABLE})
     ), compared as (
-      select line.*, row(${identifiers(own)}) is distinct from lag(row(${identifiers(own)})) over w as differs
+      select line.*, row(${identifiers(own)}) is distinct from lag(row(${identifiers(own)})) over w as starling_differs,
+        lag(${BATCH_ID}) over w as starling_after
       from line window w as (partition by ${key} order by ${BATCH_ID})
     )
     insert into ${table} (${identifiers([...own, BATCH_ID])})
-    select ${identifiers([...own, BATCH_ID])} from compared where is_new and differs
-    on conflict do nothing`;
+    select ${identifiers([...own, BATCH_ID], 'v.')} from compared v
+    where v.starling_is_new and (v.starling_differs or exists (
+      select from pipeline.quarantine q
+      where q.table_name = ${literal(fact.name)} and q.released_at is null and q.record_key = v.${key}::text
+        and q.batch_id > v.starling_after and q.batch_id < v.${BATCH_ID}
+    ))`;
 }
 
 function refreshCurrent(schema: string, fact: FactSpec): string {
-  const names = identifiers([...fact.columns.map((column) => column.name), BATCH_ID]);
+  const names = [...fact.columns.map((column) => column.name), BATCH_ID];
   const key = identifier(fact.key);
   return `
-    insert into ${qualified(schema, currentName(fact))} as c (${names})
-    select distinct on (${key}) ${names} from ${RELEASABLE}
-    order by ${key}, ${BATCH_ID} desc
+    insert into ${qualified(schema, currentName(fact))} as c (${identifiers(names)})
+    select distinct on (f.${key}) ${identifiers(names, 'f.')} from ${qualified(schema, fact.name)} f
+    where f.${key} in (select ${key} from ${RELEASABLE})
+    order by f.${key}, f.${BATCH_ID} desc
     on conflict (${key}) do update set ${assignments(fact)}
     where excluded.${BATCH_ID} > c.${BATCH_ID}`;
 }

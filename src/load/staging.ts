@@ -42,7 +42,15 @@ export async function copyRows(
   const names = identifiers(columns.map((column) => column.name));
   const copy = client.query(copyFrom(`copy ${into} (${names}) from stdin (format binary)`));
   try {
-    await pipeline(Readable.from(encodeBinary(columns.map((column) => column.type), batches)), copy);
+    await pipeline(
+      Readable.from(
+        encodeBinary(
+          columns.map((column) => column.type),
+          batches,
+        ),
+      ),
+      copy,
+    );
     return copy.rowCount;
   } catch (error) {
     throw fromPostgres('warehouse', error, { table: source });

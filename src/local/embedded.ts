@@ -36,6 +36,8 @@ export async function startEmbedded(stateDirectory: string, orders: number): Pro
 
 export async function withSource<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
+  // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
+  client.on('error', () => undefined);
   try {
     await client.connect();
     return await work(client);

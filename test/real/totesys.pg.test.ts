@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { spawnStarling } from '../support/cli.ts';
+import { runStarling } from '../support/cli.ts';
 import { connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
 
 /**
@@ -28,9 +28,10 @@ describe.runIf(there)('the real totesys rows', () => {
     const [sourceUrl, warehouseUrl] = [await freshDatabase(), await freshDatabase()];
     execFileSync('bash', [`${rows}/load.sh`, sourceUrl], { stdio: 'ignore' });
     [source, warehouse] = [await connectTo(sourceUrl), await connectTo(warehouseUrl)];
-    const environment = { SOURCE_URL: sourceUrl, WAREHOUSE_URL: warehouseUrl, LAKE_DIR: await temporaryDirectory() };
+    const environment = { SOURCE_URL: sourceUrl, WAREHOUSE_URL: warehouseUrl };
+    const cwd = await temporaryDirectory();
     run = async () => {
-      const { status, stderr } = await spawnStarling(['run', '--json'], { environment });
+      const { status, stderr } = await runStarling(['run', '--json'], { environment, cwd });
       expect(stderr).toBe('');
       expect(status).toBe(0);
     };

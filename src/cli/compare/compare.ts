@@ -3,7 +3,6 @@ import { WAREHOUSE_SETTINGS } from '../../load/session.ts';
 import type { OutputColumn } from '../../shared/model/expression.ts';
 import { currentName, keyColumn, outputsOf, type OutputSpec } from '../../shared/model/model.ts';
 import { close, connect } from '../../shared/postgres/client.ts';
-import { fromPostgres } from '../../shared/postgres/errors.ts';
 import type { PipelineContext } from '../context.ts';
 import { actualRows, expectedRows } from './expected.ts';
 import { compareKeys, inKeyOrder, type TextRow } from './pages.ts';
@@ -36,16 +35,16 @@ export async function compare(context: PipelineContext): Promise<readonly Compar
   try {
     const comparisons: Comparison[] = [];
     for (const output of outputsOf(context.model)) {
-      const { key } = output;
-      const { kind } = keyColumn(output).type;
+      context.signal.throwIfAborted();
+      const order = { key: output.key, kind: keyColumn(output).type.kind };
       const table = 'recordKey' in output ? currentName(output) : output.name;
-      const expected = inKeyOrder(source, expectedRows(context.model, context.sourceSchema, output), key, kind);
-      const actual = inKeyOrder(warehouse, actualRows(context.warehouseSchema, table, output.columns), key, kind);
+      const should = expectedRows(context.model, context.sourceSchema, output);
+      const does = actualRows(context.warehouseSchema, table, output.columns);
+      const expected = inKeyOrder({ side: 'source', client: source, table: output.source, query: should, ...order });
+      const actual = inKeyOrder({ side: 'warehouse', client: warehouse, table, query: does, ...order });
       comparisons.push(await compareRows(table, output, expected, actual));
     }
     return comparisons;
-  } catch (error) {
-    throw fromPostgres('warehouse', error);
   } finally {
     await Promise.all([close(source), close(warehouse)]);
   }

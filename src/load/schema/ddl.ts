@@ -76,7 +76,13 @@ function factTable(fact: FactSpec, keys: Keys): WarehouseTable {
 }
 
 function currentTable(fact: FactSpec, keys: Keys): WarehouseTable {
-  return { name: currentName(fact), columns: factColumns(fact, keys), identity: null, primaryKey: fact.key, unique: null };
+  return {
+    name: currentName(fact),
+    columns: factColumns(fact, keys),
+    identity: null,
+    primaryKey: fact.key,
+    unique: null,
+  };
 }
 
 function factColumns(fact: FactSpec, keys: Keys): readonly WarehouseColumn[] {
@@ -120,7 +126,9 @@ export const NOT_ENFORCED_SINCE = 180_000;
 export function createTable(schema: string, table: WarehouseTable, serverVersion: number): string {
   const lines = [
     ...(table.identity === null ? [] : [`${identifier(table.identity)} bigint generated always as identity`]),
-    ...table.columns.map(({ name, type, nullable }) => `${identifier(name)} ${sqlType(type)}${nullable ? '' : ' not null'}`),
+    ...table.columns.map(
+      ({ name, type, nullable }) => `${identifier(name)} ${sqlType(type)}${nullable ? '' : ' not null'}`,
+    ),
     `primary key (${identifier(table.primaryKey)})`,
     ...(table.unique ? [`unique (${table.unique.map(identifier).join(', ')})`] : []),
     ...(serverVersion < NOT_ENFORCED_SINCE ? [] : table.columns.flatMap((column) => foreignKey(schema, column))),

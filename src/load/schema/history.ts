@@ -13,12 +13,13 @@ const ADDED = ['version', 'valid_from', 'valid_to', 'is_current', 'recorded_at',
  * own clock at the snapshot that first saw it; never from before the version it replaces. Three nested selects, since a
  * window function cannot see another's result. A condition on the key reaches the innermost: it partitions them all.
  *
- * @param existing The view's columns as they are, in order: `create or replace` can only add behind them.
+ * @param existing The view's columns as they are, in order: `create or replace` can only add behind them. One that the model
+ * does not have any more is still in the table.
  */
 export function historyView(schema: string, fact: FactSpec, existing: readonly string[]): string {
   const own = [fact.recordKey, ...fact.columns.map((column) => column.name), BATCH_ID];
   const wanted = [...own, ...ADDED];
-  const columns = [...existing.filter((name) => wanted.includes(name)), ...wanted.filter((name) => !existing.includes(name))];
+  const columns = [...existing, ...wanted.filter((name) => !existing.includes(name))];
   const window = `(partition by ${identifier(fact.key)} order by ${BATCH_ID})`;
   return `
 create or replace view ${qualified(schema, historyName(fact))} as
@@ -68,7 +69,8 @@ ${changes.join(',\n')}
 function instant(columns: InstantColumns | null): string {
   if (!columns) return 'null::timestamptz';
   const column = (name: string) => `fact.${identifier(name)}`;
-  if (columns.kind === 'parts') return `((${column(columns.day.name)} + ${column(columns.time.name)}) at time zone 'UTC')`;
+  if (columns.kind === 'parts')
+    return `((${column(columns.day.name)} + ${column(columns.time.name)}) at time zone 'UTC')`;
   const name = column(columns.column.name);
   return columns.column.type.kind === 'timestamptz' ? name : `(${name} at time zone 'UTC')`;
 }

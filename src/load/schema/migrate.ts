@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { PipelineError } from '../../shared/errors.ts';
 import { historyName, type Model } from '../../shared/model/model.ts';
 import { inTransaction } from '../../shared/postgres/client.ts';
@@ -14,6 +14,8 @@ interface ExistingColumn {
   readonly name: string;
   readonly type: string;
   readonly required: boolean;
+  /** Part of the primary key. */
+  readonly key: boolean;
   /** The comment on the table or view. */
   readonly comment: string | null;
 }
@@ -21,6 +23,9 @@ interface ExistingColumn {
 const EXISTING = `
   select c.relname as table, a.attname as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
     (a.attnotnull and not a.atthasdef and a.attidentity = '') as required,
+    exists (
+      select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum = any(i.indkey)
+    ) as key,
     pg_catalog.obj_description(c.oid, 'pg_class') as comment
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -43,7 +48,7 @@ export async function migrate(client: pg.Client, schema: string, model: Model): 
     return await inTransaction(client, 'begin', async () => {
       await client.query(SCHEMA_LOCK);
       const changes = await statements(client, schema, model);
-      for (const statement of changes) await client.query(statement);
+      for (const statement of changes) await client.query(statement).catch(failBlocked);
       return changes;
     });
   } catch (error) {
@@ -51,8 +56,21 @@ export async function migrate(client: pg.Client, schema: string, model: Model): 
   }
 }
 
+/** What is built on a column stops the change of its type: `dependent_objects_still_exist`, `feature_not_supported`. */
+const BLOCKED = new Set(['2BP01', '0A000']);
+
+function failBlocked(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError) || !BLOCKED.has(error.code ?? '')) throw error;
+  const message = `warehouse: ${error.message}${error.detail === undefined ? '' : ` (${error.detail})`}`;
+  throw new PipelineError('warehouse_schema', message, {
+    ...(error.code === undefined ? {} : { sqlstate: error.code }),
+  });
+}
+
 async function statements(client: pg.Client, schema: string, model: Model): Promise<readonly string[]> {
-  const version = Number((await client.query<{ v: string }>("select current_setting('server_version_num') as v")).rows[0]?.v);
+  const version = Number(
+    (await client.query<{ v: string }>("select current_setting('server_version_num') as v")).rows[0]?.v,
+  );
   const bookkeeping = await readColumns(client, BOOKKEEPING);
   const existing = await readColumns(client, schema);
   const tables = warehouseTables(model).map((table) => changesOf(schema, table, existing, version));
@@ -69,17 +87,38 @@ async function statements(client: pg.Client, schema: string, model: Model): Prom
     ...views.flatMap((view) => view.before),
     ...tables.flatMap((table) => [...table.additions, ...table.widenings]),
     ...views.flatMap((view) => view.after),
+    ...(views.some((view) => view.before.length > 0)
+      ? await grantsOn(client, schema, model.facts.map(historyName))
+      : []),
   ];
+}
+
+const GRANTS = `
+  select pg_catalog.format('grant %s on %I.%I to %s%s', g.privilege_type, n.nspname, c.relname,
+    case g.grantee when 0 then 'public' else g.grantee::regrole::text end,
+    case when g.is_grantable then ' with grant option' else '' end) as statement
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  cross join lateral pg_catalog.aclexplode(c.relacl) g
+  where n.nspname = $1 and c.relname = any($2) and g.grantee <> c.relowner`;
+
+/** A view that is dropped takes what others may do with it along. */
+async function grantsOn(client: pg.Client, schema: string, views: readonly string[]): Promise<readonly string[]> {
+  return (await client.query<{ statement: string }>(GRANTS, [schema, views])).rows.map((row) => row.statement);
 }
 
 function viewOf(existing: readonly ExistingColumn[], name: string): ExistingView | null {
   const columns = existing.filter(({ table }) => table === name);
-  return columns.length === 0 ? null : { columns: columns.map((column) => column.name), comment: columns[0]?.comment ?? null };
+  return columns.length === 0
+    ? null
+    : { columns: columns.map((column) => column.name), comment: columns[0]?.comment ?? null };
 }
 
+type ExistingRow = Omit<ExistingColumn, 'required' | 'key'> & { readonly required: string; readonly key: string };
+
 async function readColumns(client: pg.Client, schema: string): Promise<readonly ExistingColumn[]> {
-  const { rows } = await client.query<Omit<ExistingColumn, 'required'> & { required: string }>(EXISTING, [schema]);
-  return rows.map((row) => ({ ...row, required: row.required === 't' }));
+  const { rows } = await client.query<ExistingRow>(EXISTING, [schema]);
+  return rows.map((row) => ({ ...row, required: row.required === 't', key: row.key === 't' }));
 }
 
 /** `create schema if not exists` asks for a right on the database even where the schema exists. */
@@ -110,7 +149,9 @@ function changesOf(
   const alter = `alter table ${qualified(schema, table.name)}`;
   const known = new Map(own.map((column) => [column.name, column]));
   const missing = table.columns.filter((column) => !known.has(column.name));
-  const other = table.columns.filter((column) => (known.get(column.name)?.type ?? sqlType(column.type)) !== sqlType(column.type));
+  const other = table.columns.filter(
+    (column) => (known.get(column.name)?.type ?? sqlType(column.type)) !== sqlType(column.type),
+  );
   const wider = other.filter((column) => isWider(known.get(column.name)?.type ?? '', column.type));
   const additions = missing.map((column) => addColumn(schema, table.name, column, version));
   const loosened = looser(table, own).map((name) => `${alter} alter column ${identifier(name)} drop not null`);
@@ -118,8 +159,20 @@ function changesOf(
     table,
     additions: [...additions, ...loosened],
     widenings: wider.map(({ name, type }) => `${alter} alter column ${identifier(name)} type ${sqlType(type)}`),
-    unfit: other.filter((column) => !wider.includes(column)).map((column) => mismatch(table, column, known)),
+    unfit: [
+      ...otherKey(table, own),
+      ...other.filter((column) => !wider.includes(column)).map((column) => mismatch(table, column, known)),
+    ],
   };
+}
+
+/** What refers to a table refers to its key, so that it cannot become another. */
+function otherKey({ name, primaryKey }: WarehouseTable, own: readonly ExistingColumn[]): readonly string[] {
+  const key = own
+    .filter((column) => column.key)
+    .map((column) => column.name)
+    .join(', ');
+  return key === primaryKey ? [] : [`the key of ${name} is ${key || 'none'}, but the model says ${primaryKey}`];
 }
 
 function mismatch(table: WarehouseTable, column: WarehouseColumn, known: ReadonlyMap<string, ExistingColumn>): string {

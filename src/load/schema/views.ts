@@ -21,7 +21,12 @@ export interface ViewChanges {
  * A view is made again when the declaration it was made from, which its comment names, is another one. It can only grow in
  * place; where a column it shows changes its type (`retyped`), it has to go first.
  */
-export function viewChanges(schema: string, fact: FactSpec, existing: ExistingView | null, retyped: boolean): ViewChanges {
+export function viewChanges(
+  schema: string,
+  fact: FactSpec,
+  existing: ExistingView | null,
+  retyped: boolean,
+): ViewChanges {
   const view = qualified(schema, historyName(fact));
   const fresh = historyView(schema, fact, []);
   const comment = `Starling ${createHash('sha256').update(fresh).digest('hex').slice(0, 16)}`;

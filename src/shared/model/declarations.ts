@@ -11,8 +11,15 @@ type Declaration = Table | Dimension | Fact;
  * is in the model; there is no list to forget it in.
  */
 export function declarationsOf(...modules: readonly Readonly<Record<string, Declaration>>[]): Declarations {
-  const all = modules.flatMap((module) => Object.values(module));
+  const all = modules.flatMap(inOrder);
   return { tables: all.filter(isTable), dimensions: all.filter(isDimension), facts: all.filter(isFact) };
+}
+
+/** By the exports' names: a module lists them so, but what a bundler or test runner makes of it may not, and hashes tell. */
+function inOrder(module: Readonly<Record<string, Declaration>>): readonly Declaration[] {
+  return Object.entries(module)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, declaration]) => declaration);
 }
 
 function isTable(declaration: Declaration): declaration is Table {

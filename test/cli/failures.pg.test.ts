@@ -1,0 +1,147 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { roleUrl } from '../ingest/roles.ts';
+import { type Environment, type Event, eventsOf, runMain } from '../support/cli.ts';
+import { countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
+
+let template: string;
+beforeAll(async () => {
+  template = await totesysTemplate();
+});
+
+interface Failed {
+  readonly status: number;
+  readonly events: readonly Event[];
+  readonly logs: readonly Event[];
+  /** All that was printed. */
+  readonly all: string;
+}
+
+async function run(environment: Environment, ...argv: readonly string[]): Promise<Failed> {
+  const { status, stdout, stderr } = await runMain([...(argv.length > 0 ? argv : ['run']), '--json'], environment);
+  return { status, events: eventsOf(stdout), logs: eventsOf(stderr), all: stdout + stderr };
+}
+
+function committed({ events }: Failed): readonly unknown[] {
+  return events.filter(({ event }) => event === 'batch').map(({ stage, batch }) => `${String(stage)} ${String(batch)}`);
+}
+
+const NOBODY_THERE = 'postgresql://reader:s3cret@127.0.0.1:1/totesys';
+
+describe('a stage that fails', () => {
+  test('does not keep the later ones from what is pending: a source that is down', async () => {
+    const { environment, warehouse } = await freshPlace(template);
+    await runMain(['ingest'], environment);
+    const ran = await run({ ...environment, SOURCE_URL: NOBODY_THERE });
+    expect(ran.status).toBe(1);
+    expect(committed(ran)).toEqual(['transform 1', 'load 1']);
+    expect(ran.logs).toMatchObject([{ level: 50, kind: 'source_unreachable', stage: 'ingest' }]);
+    expect(ran.logs[0]?.['hint']).toContain('SOURCE_URL');
+    expect(await countOf(warehouse, 'select count(*) from fact_sales_order')).toBe(120);
+  });
+
+  test('does not keep the earlier ones from theirs: a warehouse that is down', async () => {
+    const { environment } = await freshPlace(template);
+    const ran = await run({ ...environment, WAREHOUSE_URL: 'postgresql://u:s3cret@127.0.0.1:1/x' });
+    expect(ran.status).toBe(1);
+    expect(committed(ran)).toEqual(['ingest 1', 'transform 1']);
+    expect(ran.logs).toMatchObject([{ level: 50, kind: 'warehouse_unreachable', stage: 'load' }]);
+    expect(committed(await run(environment))).toEqual(['load 1']);
+  });
+
+  test('is told for each of several', async () => {
+    const { lake } = await freshPlace(template);
+    const ran = await run({ LAKE_DIR: lake, SOURCE_URL: NOBODY_THERE, WAREHOUSE_URL: NOBODY_THERE });
+    expect(ran.status).toBe(1);
+    expect(ran.logs.map(({ kind }) => kind)).toEqual(['source_unreachable', 'warehouse_unreachable']);
+  });
+
+  test('by itself is exit status 1 as well', async () => {
+    const { environment } = await freshPlace(template);
+    expect(await run({ ...environment, SOURCE_URL: NOBODY_THERE }, 'ingest')).toMatchObject({ status: 1, events: [] });
+  });
+
+  test('leaves its batch pending, and carries on once the cause is gone', async () => {
+    const { environment, source, warehouse } = await freshPlace(template);
+    await run(environment);
+    await source.query('update staff set last_name = upper(last_name)');
+    await warehouse.query('alter table dim_staff add constraint mine check (last_name <> upper(last_name))');
+    const ran = await run(environment);
+    expect(committed(ran)).toEqual(['ingest 2', 'transform 2']);
+    expect(ran.logs).toMatchObject([{ kind: 'warehouse_failed', stage: 'load', batch: 2, sqlstate: '23514' }]);
+    await warehouse.query('alter table dim_staff drop constraint mine');
+    expect(committed(await run(environment))).toEqual(['load 2']);
+  });
+});
+
+describe('passwords', () => {
+  async function role(place: Place): Promise<URL> {
+    return new URL(await roleUrl({ url: place.sourceUrl, sql: place.source }, 'grant select on all tables in schema public to'));
+  }
+
+  test('that are wrong are refused by the server and printed by nobody', async () => {
+    const place = await freshPlace(template);
+    const url = await role(place);
+    url.password = 's3cret-and-wrong';
+    for (const settings of [{ SOURCE_URL: url.href }, { WAREHOUSE_URL: url.href }]) {
+      const ran = await run({ ...place.environment, ...settings });
+      expect(ran.status).toBe(1);
+      expect(ran.logs).toHaveLength(1);
+      expect(ran.logs[0]).toMatchObject({ kind: expect.stringMatching(/_denied$/), sqlstate: '28P01' });
+      expect(ran.all).not.toContain('s3cret');
+      const people = await runMain(['run'], { ...place.environment, ...settings });
+      expect(people.stdout + people.stderr).not.toContain('s3cret');
+    }
+    const status = await runMain(['status'], place.environment);
+    expect(status.stdout).toContain('password authentication failed');
+    expect(status.stdout).not.toContain('s3cret');
+  });
+
+  test('that are missing are told as such', async () => {
+    const place = await freshPlace(template);
+    const url = await role(place);
+    url.password = '';
+    expect((await run({ ...place.environment, SOURCE_URL: url.href })).logs).toMatchObject([{ kind: 'source_denied' }]);
+  });
+
+  test('of a server that is not there are not printed', async () => {
+    const { environment } = await freshPlace(template);
+    for (const url of [NOBODY_THERE, 'postgresql://reader:s3cret@no-such-host.invalid/totesys']) {
+      const ran = await run({ ...environment, SOURCE_URL: url });
+      expect(ran.logs).toMatchObject([{ kind: 'source_unreachable' }]);
+      expect(ran.all).not.toContain('s3cret');
+    }
+  });
+});
+
+describe('a lake and a warehouse that do not belong together', () => {
+  test('are refused with what to do, and the warehouse stays as it is', async () => {
+    const place = await freshPlace(template);
+    await run(place.environment);
+    await place.source.query('update sales_order set units_sold = units_sold + 1');
+    const before = await countOf(place.warehouse, 'select count(*) from fact_sales_order');
+    const elsewhere = { ...place.environment, LAKE_DIR: join(place.directory, 'new-lake') };
+    for (const attempt of [1, 2]) {
+      const ran = await run(elsewhere);
+      expect({ attempt, status: ran.status }).toEqual({ attempt, status: 1 });
+      expect(ran.logs).toMatchObject([{ kind: 'lake_foreign', stage: 'load' }]);
+      expect(ran.logs[0]?.['hint']).toMatch(/point at the lake that this warehouse was loaded from, or at an empty warehouse/);
+    }
+    expect(await countOf(place.warehouse, 'select count(*) from fact_sales_order')).toBe(before);
+    expect((await run(place.environment)).status).toBe(0);
+  });
+
+  test('are refused also where the new lake has not got as far', async () => {
+    const place = await freshPlace(template);
+    await run(place.environment);
+    const ran = await run({ ...place.environment, LAKE_DIR: join(place.directory, 'empty') }, 'load');
+    expect(ran).toMatchObject({ status: 1, logs: [{ kind: 'lake_foreign' }] });
+  });
+});
+
+test('a lake that cannot be written to is an error of the lake', async () => {
+  const { environment } = await freshPlace(template);
+  const ran = await run({ ...environment, LAKE_DIR: '/dev/null/lake' });
+  expect(ran.status).toBe(1);
+  expect(ran.logs.map(({ kind }) => String(kind).startsWith('lake_'))).not.toContain(false);
+});

@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'vitest';
+import type { Description } from '../../src/ingest/catalog.ts';
+import { identityChange } from '../../src/ingest/identity.ts';
+import { planBatch, type PlanInput, sinceCursor, type TablePlan } from '../../src/ingest/plan.ts';
+import { changedSince, HALF_CIRCLE, parseSnapshot } from '../../src/ingest/session.ts';
+import type { IngestedTable, IngestionEntry, SourceIdentity } from '../../src/shared/lake/entries.ts';
+import { int, text, timestamp } from '../../src/shared/model/column.ts';
+import { declarationHash, model } from '../../src/shared/model/model.ts';
+import { table } from '../../src/shared/model/table.ts';
+
+const columns = { id: int().key(), name: text(), at: timestamp() };
+const thing = table('thing', columns);
+const things = model({ tables: [thing], dimensions: [], facts: [] });
+
+const SOURCE: SourceIdentity = {
+  system_identifier: '7', database_oid: '16384', in_recovery: false, timeline: '00000001', address: '10.0.0.1', port: 5432,
+};
+const LEAF = { oid: '100', filenode: '100', fingerprint: 'aa' };
+const DESCRIPTION: Description = {
+  columns: new Set(Object.keys(columns)), fingerprint: 'aa', leaves: [LEAF], foreign: null,
+};
+
+const READ: IngestedTable = {
+  declaration: declarationHash(things, thing.spec),
+  fingerprint: 'aa',
+  cursor: '1000',
+  leaves: [LEAF],
+  columns: Object.keys(columns),
+  whole: null,
+  digest: null,
+  rows: 1,
+  parts: [],
+};
+
+function entry(read: Partial<IngestedTable> = {}, snapshot = '1000:1010:1000'): IngestionEntry {
+  return {
+    format: 1,
+    log_id: '4ae1d3a6-3f1b-4a8f-9d2f-0d4b3b1f6f10',
+    batch: 1,
+    attempt: 'b3b7d2f0-5a55-4f5e-8f0c-3a2f8f0f6c11',
+    committed_at: '2024-08-07T12:00:00.000Z',
+    snapshot_at: '2024-08-07T12:00:00.000Z',
+    model: things.hash,
+    source: SOURCE,
+    snapshot,
+    tables: { thing: { ...READ, ...read } },
+  };
+}
+
+function plan(changed: Partial<PlanInput> = {}): TablePlan {
+  const [planned] = planBatch({
+    model: things,
+    previous: entry(),
+    identity: SOURCE,
+    snapshot: parseSnapshot('1020:1030:1020'),
+    descriptions: new Map([['thing', DESCRIPTION]]),
+    whole: false,
+    ...changed,
+  });
+  if (!planned) throw new Error('nothing planned');
+  return planned;
+}
+
+const described = (changed: Partial<Description>) => ({
+  descriptions: new Map([['thing', { ...DESCRIPTION, ...changed }]]),
+});
+
+describe('a table is read', () => {
+  test('whole and without a word for the first time', () => {
+    const first = { where: true, whole: 'first read', unexpected: false };
+    expect(plan({ previous: null })).toMatchObject(first);
+    expect(plan({ previous: { ...entry(), tables: {} } })).toMatchObject(first);
+  });
+
+  test('from the transaction on that was the oldest running one of the batch before', () => {
+    expect(plan()).toMatchObject({ where: changedSince(1000n, 1030n), whole: null, unexpected: false });
+  });
+
+  test('not at all where the snapshot is what it was', () => {
+    expect(plan({ snapshot: parseSnapshot('1000:1010:1000') })).toMatchObject({ where: false, whole: null });
+  });
+
+  test('on a standby also where the snapshot is what it was', () => {
+    const source = { ...SOURCE, in_recovery: true, timeline: null };
+    const read = plan({ previous: { ...entry(), source }, identity: source, snapshot: parseSnapshot('1000:1010:1000') });
+    expect(read.where).toBe(changedSince(1000n, 1010n));
+  });
+
+  test('not at all where no transaction has begun since', () => {
+    const previous = entry({}, '1000:1000:');
+    const source = { ...SOURCE, in_recovery: true };
+    const plans = plan({ previous: { ...previous, source }, identity: source, snapshot: parseSnapshot('1000:1000:') });
+    expect(plans).toMatchObject({ where: false, whole: null });
+  });
+
+  test('whole, loudly, when half of the circle or more lies behind', () => {
+    const at = (gap: bigint) => plan({ snapshot: parseSnapshot(`${1000n + gap}:${1000n + gap}:`) });
+    expect(at(HALF_CIRCLE - 1n)).toMatchObject({ where: changedSince(1000n, 1000n + HALF_CIRCLE - 1n), whole: null });
+    const whole = { where: true, whole: 'more than 2^31 transactions have passed', unexpected: true };
+    for (const gap of [HALF_CIRCLE, HALF_CIRCLE + 1n, 2n ** 32n, 2n ** 40n]) expect(at(gap)).toMatchObject(whole);
+  });
+
+  test.each([
+    ['its declaration', { previous: entry({ declaration: 'other' }) }, 'its declaration changed'],
+    ['its columns in the source', described({ fingerprint: 'bb' }), 'its columns changed in the source'],
+    ['all of its oids', described({ leaves: [{ ...LEAF, oid: '200' }] }), 'it is another table than it was'],
+  ])('whole, loudly, when there is a change of %s', (_what, changed, whole) => {
+    expect(plan(changed)).toMatchObject({ where: true, whole, unexpected: true });
+  });
+
+  test.each<[string, Partial<SourceIdentity>]>([
+    ['system identifier', { system_identifier: '8' }],
+    ['database', { database_oid: '5' }],
+    ['role (primary or standby)', { in_recovery: true }],
+    ['timeline', { timeline: '00000002' }],
+    ['address', { address: '10.0.0.2' }],
+    ['address', { port: 5433 }],
+  ])('whole, loudly, when the %s of the source is another one, even if its snapshot is older', (name, changed) => {
+    const identity = { ...SOURCE, ...changed };
+    expect(identityChange(SOURCE, identity)).toBe(name);
+    const whole = `the source's ${name} is not what it was`;
+    for (const snapshot of ['1020:1030:', '1000:1010:1000', '5:6:']) {
+      expect(plan({ identity, snapshot: parseSnapshot(snapshot) })).toMatchObject({ where: true, whole, unexpected: true });
+    }
+  });
+
+  test('whole and without a word when somebody asked for it', () => {
+    expect(plan({ whole: true })).toMatchObject({ where: true, whole: 'asked for', unexpected: false });
+    expect(plan({ whole: true, snapshot: parseSnapshot('5:6:') })).toMatchObject({ where: true, whole: 'asked for' });
+  });
+});
+
+describe('a snapshot behind that of the batch before', () => {
+  test('on the same source is refused', () => {
+    expect(() => plan({ snapshot: parseSnapshot('1000:1009:') })).toThrow(
+      expect.objectContaining({ kind: 'source_behind', message: expect.stringMatching(/1009.*1010/) }),
+    );
+  });
+
+  test('is compared by its end: one that is as far on is none', () => {
+    expect(plan({ snapshot: parseSnapshot('900:1010:') }).where).toBe(changedSince(1000n, 1010n));
+  });
+});
+
+describe('partitions and children', () => {
+  const fresh = `tableoid = any('{300,301}'::oid[])`;
+  const leaves = [LEAF, { oid: '300', filenode: '1', fingerprint: 'aa' }, { oid: '301', filenode: '2', fingerprint: 'aa' }];
+
+  test('that are new are read whole beside what changed in the others', () => {
+    expect(plan(described({ leaves }))).toMatchObject({
+      where: `${changedSince(1000n, 1030n)} or ${fresh}`, whole: null, unexpected: false,
+    });
+  });
+
+  test('that are new are read also where the snapshot is what it was', () => {
+    const still = parseSnapshot('1000:1010:1000');
+    expect(plan({ ...described({ leaves }), snapshot: still }).where).toBe(fresh);
+  });
+
+  test.each([
+    ['rewritten', { filenode: '9' }],
+    ['of another definition', { fingerprint: 'cc' }],
+  ])('that are %s count as new', (_what, changed) => {
+    const where = plan(described({ leaves: [{ ...LEAF, ...changed }] })).where;
+    expect(where).toBe(`${changedSince(1000n, 1030n)} or tableoid = any('{100}'::oid[])`);
+  });
+
+  test('of a table that had none, or that has none any more, do not make it another table', () => {
+    expect(plan({ ...described({ leaves }), previous: entry({ leaves: [] }) }).whole).toBeNull();
+    expect(plan(described({ leaves: [] }))).toMatchObject({ where: changedSince(1000n, 1030n), whole: null });
+  });
+});
+
+describe('a cursor', () => {
+  const at = (column: string, overlap: number) => ({ kind: 'cursor', column, overlap }) as const;
+
+  test('of a number is counted back exactly, whatever its size', () => {
+    expect(sinceCursor(at('id', 5), '9223372036854775807')).toBe('"id" >= 9223372036854775802');
+    expect(sinceCursor(at('id', 7), '3')).toBe('"id" >= -4');
+    expect(sinceCursor(at('id', 0), '-3')).toBe('"id" >= -3');
+  });
+
+  test('of a time is counted back in seconds by the server', () => {
+    expect(sinceCursor(at('at', 90), '2024-02-29 23:59:59.999999')).toBe(
+      `"at" >= '2024-02-29 23:59:59.999999'::timestamp - interval '90 seconds'`,
+    );
+  });
+
+  test('that is not known yet means everything', () => {
+    expect(sinceCursor(at('at', 90), null)).toBe(true);
+  });
+});
+
+test('a table that was not described is a bug', () => {
+  expect(() => plan({ descriptions: new Map() })).toThrow('table thing was not described');
+});

@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { numeric } from '../../src/shared/model/column.ts';
+import { column } from '../../src/shared/model/expression.ts';
+import { fact } from '../../src/shared/model/fact.ts';
+import type { Model } from '../../src/shared/model/model.ts';
+import type { Reject } from '../../src/transform/reject.ts';
+import { type BatchContent, freshProcessed, reject, type TextRow } from '../support/processed.ts';
+import {
+  factColumns,
+  factOptions,
+  factSale,
+  itemRow,
+  sale,
+  saleRow,
+  shopRow,
+  shops,
+  shopsWith,
+  sourceSale,
+} from './shops.ts';
+import { freshWarehouse, Warehouse } from './warehouse.ts';
+
+const widened = shopsWith(fact('fact_sale', sale, factOptions, { ...factColumns, price: column().as(numeric(12, 4)) }));
+
+interface Version {
+  readonly key: number;
+  readonly shop: number;
+  readonly item: number | null;
+  readonly note: string;
+  /** Its price has more decimals than `shops` can hold. */
+  readonly fine: boolean;
+}
+
+interface Scenario {
+  /** The versions that each batch brings. */
+  readonly batches: readonly (readonly Version[])[];
+  /** The batch (from 0) by which a dimension row arrives: shops 1 to 3, then items 1 and 2. */
+  readonly arrivals: readonly number[];
+  /** The batch from which on the model is the wider one. */
+  readonly mended: number;
+}
+
+const version: fc.Arbitrary<Version> = fc.record({
+  key: fc.integer({ min: 1, max: 3 }),
+  shop: fc.integer({ min: 1, max: 3 }),
+  item: fc.constantFrom(null, null, 1, 2),
+  note: fc.constantFrom('a', 'a', 'b'),
+  fine: fc.constantFrom(false, false, false, true),
+});
+
+const SIZE = 6;
+
+const scenario: fc.Arbitrary<Scenario> = fc.record({
+  batches: fc.array(fc.uniqueArray(version, { maxLength: 3, selector: ({ key }) => key }), {
+    minLength: SIZE,
+    maxLength: SIZE,
+  }),
+  arrivals: fc.array(fc.integer({ min: 0, max: SIZE }), { minLength: 5, maxLength: 5 }),
+  mended: fc.integer({ min: 0, max: SIZE }),
+});
+
+/** What transform would make of it; a last batch brings all that has not arrived. */
+function contents({ batches, arrivals, mended }: Scenario): readonly (BatchContent & { readonly model: Model })[] {
+  return [...batches, []].map((versions, at) => {
+    const model = at >= mended ? widened : shops;
+    const arrived = arrivals.flatMap((batch, which) => (batch === at ? [which] : []));
+    const rejected = (one: Version) => one.fine && model === shops;
+    return {
+      model,
+      rows: {
+        dim_shop: arrived.filter((which) => which < 3).map((which) => shopRow(which + 1)),
+        dim_item: arrived.filter((which) => which >= 3).map((which) => itemRow(which - 2)),
+        fact_sale: versions.filter((one) => !rejected(one)).map((one) => saleRow(one.key, differences(one))),
+      },
+      rejects: versions.filter(rejected).map(rejectOf),
+    };
+  });
+}
+
+function differences({ shop, item, note, fine }: Version): TextRow {
+  return { shop_id: `${shop}`, item_id: item === null ? null : `${item}`, note, ...(fine ? { price: '9.9876' } : {}) };
+}
+
+function rejectOf(one: Version): Reject {
+  return reject(factSale.spec, 'price', 'has more than 2 decimals', sourceSale(`${one.key}`, differences(one)));
+}
+
+/** Loads a scenario batch by batch into an emptied warehouse; its history and its current state. */
+async function outcome(warehouse: Warehouse, told: Scenario): Promise<unknown> {
+  await warehouse.client.query(
+    'drop schema if exists pipeline cascade; drop schema public cascade; create schema public',
+  );
+  const { schema, url, client } = warehouse;
+  const fresh = new Warehouse(shops, schema, url, await freshProcessed(shops), client);
+  for (const { model, ...content } of contents(told)) {
+    await fresh.processed.commit({ ...content, model });
+    await fresh.load({ model });
+  }
+  const columns = 'sale_id, batch_id, shop_id, item_id, price, note';
+  return {
+    history: await fresh.rows(
+      `select ${columns}, version, is_current, changed_columns from history_sale order by sale_id, batch_id`,
+    ),
+    current: await fresh.rows(`select ${columns} from current_sale order by sale_id`),
+    waiting: await fresh.rows('select * from pipeline.quarantine where released_at is null'),
+  };
+}
+
+test('rows that had to wait end as if nothing had ever been missing, nor the model too narrow', async () => {
+  const [late, early] = [await freshWarehouse(shops), await freshWarehouse(shops)];
+  await fc.assert(
+    fc.asyncProperty(scenario, async (told) => {
+      const expected = await outcome(early, { ...told, arrivals: told.arrivals.map(() => 0), mended: 0 });
+      expect(await outcome(late, told)).toEqual(expected);
+    }),
+    { numRuns: Number(process.env['STARLING_TEST_RUNS'] ?? 12) },
+  );
+}, 600_000);

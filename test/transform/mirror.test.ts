@@ -1,0 +1,164 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { IngestedTable } from '../../src/shared/lake/entries.ts';
+import { applyBatch, Mirror, type MirrorRow, readMirror, writeMirror } from '../../src/transform/mirror.ts';
+import { freshLakes, ingested, type Lakes } from '../support/batches.ts';
+import type { CsvCell } from '../support/csv.ts';
+import { teams } from '../support/teams.ts';
+
+type People = readonly (readonly CsvCell[])[];
+
+async function people(lakes: Lakes, rows: People, whole: string | null, parts = 1): Promise<IngestedTable> {
+  const entry = await ingested(lakes, teams, { person: { rows, whole, parts } });
+  const table = entry.tables['person'];
+  if (!table) throw new Error('no people');
+  return table;
+}
+
+const COLUMNS = ['person_id', 'name', 'team_id'];
+const row = (id: number, name: string, teamId: string | null = null): readonly CsvCell[] => [
+  String(id),
+  name,
+  teamId,
+  'secret',
+];
+const rowsOf = (mirror: Mirror): readonly MirrorRow[] => [...mirror.entries].map(([, each]) => each);
+
+describe('a mirror', () => {
+  test('takes new rows and changed ones, and knows what there was before', async () => {
+    const lakes = await freshLakes();
+    const mirror = new Mirror(
+      COLUMNS,
+      new Map([
+        ['1', ['1', 'Ann', null]],
+        ['2', ['2', 'Bob', '7']],
+      ]),
+    );
+    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [row(2, 'Rob', '7'), row(3, 'Cat')], null));
+    expect(rowsOf(mirror)).toEqual([
+      ['1', 'Ann', null],
+      ['2', 'Rob', '7'],
+      ['3', 'Cat', null],
+    ]);
+    expect([...mirror.changedKeys]).toEqual(['2', '3']);
+    expect(['1', '2', '3', '4'].map((key) => mirror.before(key))).toEqual([
+      ['1', 'Ann', null],
+      ['2', 'Bob', '7'],
+      undefined,
+      undefined,
+    ]);
+    expect(['1', '2', '3', '4'].map((key) => mirror.now(key)?.[1])).toEqual(['Ann', 'Rob', 'Cat', undefined]);
+  });
+
+  test('is not changed by rows that are as they were, nor by columns that nobody reads', async () => {
+    const lakes = await freshLakes();
+    const mirror = new Mirror(COLUMNS, new Map([['1', ['1', 'Ann', '']]]));
+    await applyBatch(
+      mirror,
+      lakes.ingestion,
+      'person',
+      await people(lakes, [['1', 'Ann', '', 'another secret']], null),
+    );
+    expect([mirror.changed, [...mirror.changedKeys]]).toEqual([false, []]);
+    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [['1', 'Ann', null, '']], null));
+    expect(mirror.changed).toBe(true);
+  });
+
+  test('is replaced by a whole read: what the source deleted leaves it', async () => {
+    const lakes = await freshLakes();
+    const mirror = new Mirror(
+      COLUMNS,
+      new Map([
+        ['1', ['1', 'Ann', null]],
+        ['2', ['2', 'Bob', null]],
+      ]),
+    );
+    await applyBatch(
+      mirror,
+      lakes.ingestion,
+      'person',
+      await people(lakes, [row(2, 'Bob'), row(3, 'Cat')], 'restored'),
+    );
+    expect(rowsOf(mirror).map(([id]) => id)).toEqual(['2', '3']);
+    expect([...mirror.changedKeys]).toEqual(['3', '1']);
+    expect(mirror.before('1')).toEqual(['1', 'Ann', null]);
+    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [], 'restored'));
+    expect(rowsOf(mirror)).toEqual([]);
+  });
+
+  test('reads all the objects of a batch, and null for a column that the batch lacks', async () => {
+    const lakes = await freshLakes();
+    const mirror = new Mirror([...COLUMNS, 'motto']);
+    const rows = [1, 2, 3, 4, 5].map((id) => row(id, `n${id}`));
+    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, rows, null, 3));
+    expect(rowsOf(mirror).map(([id, , , motto]) => [id, motto])).toEqual(rows.map(([id]) => [id, null]));
+  });
+
+  test('refuses a row without a key, and does not quote it', async () => {
+    const lakes = await freshLakes();
+    const table = await people(lakes, [row(1, 'Ann'), [null, 'Bob', null, 'secret']], null);
+    const refused = applyBatch(new Mirror(COLUMNS), lakes.ingestion, 'person', table);
+    await expect(refused).rejects.toMatchObject({
+      kind: 'source_structure',
+      context: { table: 'person', column: 'person_id' },
+      message: 'person has a row whose key person_id is null, so nothing can refer to it',
+    });
+  });
+});
+
+describe('a written mirror', () => {
+  const name = { table: 'person', batch: 3, attempt: 'a' };
+
+  test('is read as it was: every character, null and the empty string', async () => {
+    const lakes = await freshLakes();
+    const text = fc.option(fc.string({ unit: 'binary', maxLength: 9 }), { freq: 3 });
+    const rows = fc.uniqueArray(fc.tuple(fc.integer().map(String), text, text), { selector: ([key]) => key });
+    let attempt = 0;
+    await fc.assert(
+      fc.asyncProperty(rows, async (each) => {
+        const mirror = new Mirror(COLUMNS, new Map(each.map((fields) => [fields[0], fields])));
+        const objects = await writeMirror(lakes.processed, mirror, { ...name, attempt: `a${(attempt += 1)}` });
+        expect([objects.columns, objects.rows]).toEqual([COLUMNS, each.length]);
+        const read = await readMirror(lakes.processed, objects);
+        expect([rowsOf(read), read.columns, read.changed]).toEqual([each, COLUMNS, false]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('is written under the batch and the attempt, as a file for every 65,536 rows', async () => {
+    const lakes = await freshLakes();
+    const many = Array.from({ length: 65_537 }, (_, id): [string, MirrorRow] => [String(id), [String(id), 'n', null]]);
+    const objects = await writeMirror(lakes.processed, new Mirror(COLUMNS, new Map(many)), name);
+    expect(objects.parts.map(({ key, rows }) => [key, rows])).toEqual([
+      ['mirror/person/00000000000000000003/a/part-0.parquet', 65_536],
+      ['mirror/person/00000000000000000003/a/part-1.parquet', 1],
+    ]);
+    expect(rowsOf(await readMirror(lakes.processed, objects))).toHaveLength(65_537);
+  });
+});
+
+test('a mirror does not keep the chunks that its rows came in', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  const heapMegabytes = (): number => {
+    if (typeof collect === 'function') collect();
+    return process.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const lakes = await freshLakes();
+  const secret = 'x'.repeat(250_000);
+  const table = await people(
+    lakes,
+    Array.from({ length: 200 }, (_, id) => [String(id), `a name of some length ${id}`, null, secret]),
+    null,
+  );
+  const before = heapMegabytes();
+  const mirror = new Mirror(COLUMNS);
+  await applyBatch(mirror, lakes.ingestion, 'person', table);
+  const grown = heapMegabytes() - before;
+  expect(rowsOf(mirror)).toHaveLength(200);
+  // 50 MB went through.
+  expect(grown).toBeLessThan(10);
+});

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { bytesOf } from '../../src/shared/lake/read.ts';
+import { columnCells } from '../../src/shared/parquet/cells.ts';
+import { decodeParquet } from '../../src/shared/parquet/parquet.ts';
+import { PartWriter, rowsOf } from '../../src/transform/parts.ts';
+import { rejectCells } from '../../src/transform/reject.ts';
+import { freshLakes, type Lakes } from '../support/batches.ts';
+
+const TEXT = { kind: 'text' } as const;
+const COLUMNS = [
+  { name: 'id', type: { kind: 'int' }, nullable: false },
+  { name: 'note', type: TEXT, nullable: true },
+] as const;
+
+async function written(lakes: Lakes, rows: number, note: string): Promise<readonly (readonly [number, number])[]> {
+  const writer = new PartWriter(lakes.processed, COLUMNS, (part) => `data/p/${rows}/part-${part}.parquet`);
+  for (let id = 0; id < rows; id += 1) {
+    writer.add([id, note]);
+    if (writer.full) await writer.flush();
+  }
+  const parts = await writer.close();
+  expect(rowsOf(parts)).toBe(rows);
+  const sizes: (readonly [number, number])[] = [];
+  for (const part of parts) {
+    const bytes = await bytesOf(lakes.processed, part.key);
+    expect([part.key, bytes.length]).toEqual([`data/p/${rows}/part-${sizes.length}.parquet`, part.bytes]);
+    const ids = columnCells(await decodeParquet(part.key, bytes, part.rows), 'id', { kind: 'int' });
+    sizes.push([Number(ids?.[0]), Number(ids?.at(-1))]);
+  }
+  return sizes;
+}
+
+test('rows are cut into parts of 65,536, in their order', async () => {
+  const lakes = await freshLakes();
+  expect(await written(lakes, 65_536, '')).toEqual([[0, 65_535]]);
+  expect(await written(lakes, 131_073, 'x')).toEqual([
+    [0, 65_535],
+    [65_536, 131_071],
+    [131_072, 131_072],
+  ]);
+});
+
+test('long texts make a part full sooner: at 32 Mi characters', async () => {
+  const lakes = await freshLakes();
+  expect(await written(lakes, 10, 'x'.repeat(8 * 2 ** 20))).toEqual([
+    [0, 3],
+    [4, 7],
+    [8, 9],
+  ]);
+});
+
+test('no rows are no part', async () => {
+  const lakes = await freshLakes();
+  expect(await written(lakes, 0, '')).toEqual([]);
+});
+
+test('a cell that a row lacks is null', async () => {
+  const { processed } = await freshLakes();
+  const writer = new PartWriter(processed, COLUMNS, () => 'data/p/short.parquet');
+  writer.add([1]);
+  const [part] = await writer.close();
+  const table = await decodeParquet('k', await bytesOf(processed, part?.key ?? ''), 1);
+  expect(columnCells(table, 'note', TEXT)).toEqual([null]);
+});
+
+test('a rejected row keeps its source row as JSON', () => {
+  const row = { a: 'it is "so"', b: null };
+  expect(rejectCells({ table: 'fact_sale', key: null, column: 'price', reason: 'is null', row })).toEqual([
+    'fact_sale',
+    null,
+    'price',
+    'is null',
+    '{"a":"it is \\"so\\"","b":null}',
+  ]);
+});
