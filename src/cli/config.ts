@@ -96,7 +96,8 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
     if (value) given[name] = value;
   }
   const parsed = v.safeParse(settingsSchema, given);
-  const malformed = parsed.success ? [] : parsed.issues.map((issue) => `${named(v.getDotPath(issue))} ${issue.message}`);
+  const { issues = [] } = parsed;
+  const malformed = issues.map((issue) => `${named(v.getDotPath(issue))} ${issue.message}`);
   const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given)];
   if (problems.length > 0 || !parsed.success) {
     throw new PipelineError('config', `the configuration does not do:\n  - ${problems.join('\n  - ')}`);

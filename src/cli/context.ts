@@ -45,7 +45,9 @@ function clock(): Date {
   return new Date();
 }
 
-async function databaseUrls(config: Config, wiring: Wiring): Promise<Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>> {
+type Urls = Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>;
+
+async function databaseUrls(config: Config, wiring: Wiring): Promise<Urls> {
   if (config.embedded && wiring.databases) return startEmbedded(STATE_DIRECTORY, wiring.orders ?? DEFAULT_ORDERS);
   return { sourceUrl: config.sourceUrl ?? '', warehouseUrl: config.warehouseUrl ?? '' };
 }

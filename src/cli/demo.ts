@@ -78,7 +78,9 @@ async function showAnswers(context: PipelineContext, output: Output, day: LivedD
   printStatus(await readStatus(context), context.now(), output);
 }
 
-async function query(context: PipelineContext, sql: string): Promise<readonly Readonly<Record<string, string | null>>[]> {
+type TextRow = Readonly<Record<string, string | null>>;
+
+async function query(context: PipelineContext, sql: string): Promise<readonly TextRow[]> {
   const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
     return (await client.query<Record<string, string | null>>(sql)).rows;

@@ -20,8 +20,8 @@ export async function runStage(stage: Stage, context: PipelineContext): Promise<
 }
 
 /**
- * Runs the three stages, one after the other. One that fails does not keep the later ones from what is pending for them: a
- * source that is down is no reason not to load what was read before.
+ * Runs the three stages, one after the other. One that fails does not keep the later ones from what is pending for
+ * them: a source that is down is no reason not to load what was read before.
  * @returns the errors, in order.
  */
 export async function runPipeline(context: PipelineContext): Promise<readonly unknown[]> {

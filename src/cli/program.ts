@@ -27,6 +27,9 @@ const WAREHOUSE = ALL.filter((name) => !name.startsWith('SOURCE'));
 
 const WHOLE = new Option('--whole', 'read every table whole in this batch: after a restore of the source');
 
+const ABOUT =
+  'Keeps a star-schema warehouse in step with an operational database, with every version of every fact.';
+
 const EPILOGUE = `
 Without SOURCE_URL and WAREHOUSE_URL, Starling starts its own PostgreSQL below .starling and makes up a source.
 Every setting is a flag or an environment variable: --source-url or SOURCE_URL. A .pgpass file and PGPASSWORD work too.
@@ -44,7 +47,7 @@ Running anything twice, at once, or again after it was killed does no harm.`;
 /** The command line: its words, and nothing of what they do. */
 export function buildProgram(version: string, handle: Handle): Command {
   const program = new Command('starling')
-    .description('Keeps a star-schema warehouse in step with an operational database, with every version of every fact.')
+    .description(ABOUT)
     .version(version)
     .addHelpText('after', EPILOGUE)
     .showHelpAfterError('(--help tells what there is)')
@@ -55,15 +58,19 @@ export function buildProgram(version: string, handle: Handle): Command {
     );
   add('run', 'run the pipeline once: ingest, transform, load', ALL, { command: 'run' }).addOption(WHOLE);
   addWatch(program, handle);
-  add('ingest', 'read what changed in the source since the last batch', SOURCE, { command: 'stage', stage: 'ingest' }).addOption(WHOLE);
+  add('ingest', 'read what changed in the source since the last batch', SOURCE, { command: 'stage', stage: 'ingest' })
+    .addOption(WHOLE);
   add('transform', 'remodel the batches that are pending', LAKE, { command: 'stage', stage: 'transform' });
   add('load', 'load the batches that are pending', WAREHOUSE, { command: 'stage', stage: 'load' });
   add('init', 'make the schema of the warehouse, or what the model has grown by', WAREHOUSE, { command: 'init' });
-  add('status', 'tell how far each stage is, how fresh the warehouse, what waits in quarantine', ALL, { command: 'status' });
+  add('status', 'tell how far each stage is, how fresh the warehouse, what waits in quarantine', ALL, {
+    command: 'status',
+  });
   addHistory(program, handle);
   add('compare', 'compare the warehouse with the source, row by row', ALL, { command: 'compare' });
-  add('demo', 'show it all on the embedded databases: a first load, a day in the life, a second load', [], { command: 'demo' })
-    .option('--orders <number>', 'how many sales orders to make up, the first time');
+  add('demo', 'show it all on the embedded databases: a first load, a day in the life, a second load', [], {
+    command: 'demo',
+  }).option('--orders <number>', 'how many sales orders to make up, the first time');
   add('stop', 'stop the embedded PostgreSQL', [], { command: 'stop' });
   return program;
 }

@@ -48,7 +48,8 @@ export async function readStatus(context: PipelineContext): Promise<Status> {
   };
 }
 
-const THERE = "select to_regclass('pipeline.ledger') is not null and to_regclass('pipeline.quarantine') is not null as there";
+const THERE = `
+  select to_regclass('pipeline.ledger') is not null and to_regclass('pipeline.quarantine') is not null as there`;
 const SNAPSHOT_AT = 'select extract(epoch from snapshot_at) * 1000 as at from pipeline.ledger where batch_id = $1';
 const WAITING = `
   select table_name as table, count(*) as rows from pipeline.quarantine
@@ -83,7 +84,8 @@ export function printStatus(status: Status, now: Date, output: Output): void {
   const seconds = status.freshAsOf ? Math.round((now.getTime() - status.freshAsOf.getTime()) / 1000) : null;
   output.object({ event: 'freshness', fresh_as_of: status.freshAsOf?.toISOString() ?? null, seconds });
   for (const { table: name, rows } of status.quarantine) output.object({ event: 'quarantine', table: name, rows });
-  output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], status.stages.map((stage) => stageRow(stage, now))));
+  const rows = status.stages.map((stage) => stageRow(stage, now));
+  output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], rows));
   output.line('');
   output.line(`Freshness:   ${seconds === null ? 'nothing is loaded yet' : `the source as of ${ago(seconds)}`}`);
   const waiting = status.quarantine.map(({ table: name, rows }) => `${name} ${number(rows)}`).join(', ');

@@ -14,8 +14,8 @@ export function parseInterval(text: string): number {
 }
 
 /**
- * Calls `work` now and then every `interval` milliseconds, counted from start to start; one that takes longer is followed at
- * once by the next. Ends when `signal` is aborted: after the work in hand, or at once when it is waiting.
+ * Calls `work` now and then every `interval` milliseconds, counted from start to start; one that takes longer is
+ * followed at once by the next. Ends when `signal` is aborted: after the work in hand, or at once when it is waiting.
  */
 export async function every(interval: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   while (!signal.aborted) {

@@ -1,6 +1,7 @@
 /**
  * What every reading session fixes, so that the same value always has the same text. `row_security = off` makes a
- * policy that would hide rows an error; `synchronize_seqscans = off` makes scans of an unchanged table give the same order.
+ * policy that would hide rows an error; `synchronize_seqscans = off` makes scans of an unchanged table give the
+ * same order.
  */
 export const SOURCE_SETTINGS: Readonly<Record<string, string>> = {
   search_path: '',

@@ -23,7 +23,8 @@ export interface BatchInput {
 }
 
 /**
- * Loads one batch, in one transaction: ledger row, dimensions, what quarantine gives back, facts, what goes into quarantine.
+ * Loads one batch, in one transaction: ledger row, dimensions, what quarantine gives back, facts, what goes into
+ * quarantine.
  * @returns null when the batch was loaded already.
  */
 export async function loadBatch(input: BatchInput): Promise<Counts | null> {

@@ -15,7 +15,9 @@ export interface Target {
   readonly batch: number;
 }
 
-/** Brings a dimension up to the batch: new keys are inserted, rows that differ are updated, all others are left alone. */
+/**
+ * Brings a dimension up to the batch: new keys are inserted, rows that differ are updated, all others are left alone.
+ */
 export async function loadDimension(
   target: Target,
   model: Model,

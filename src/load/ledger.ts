@@ -36,8 +36,8 @@ const INSERT = `
   on conflict (batch_id) do nothing`;
 
 /**
- * The first statement of a batch's transaction: whoever inserts its row loads it. Another loader waits here until the first
- * one is done, and then finds it loaded. Only the batch behind the highest can be inserted.
+ * The first statement of a batch's transaction: whoever inserts its row loads it. Another loader waits here until the
+ * first one is done, and then finds it loaded. Only the batch behind the highest can be inserted.
  */
 export async function claim(client: pg.Client, entry: ProcessedEntry, model: string, at: Date): Promise<boolean> {
   await client.query(`set local lock_timeout = '${WAIT_FOR_LOADER}'`);
@@ -47,7 +47,8 @@ export async function claim(client: pg.Client, entry: ProcessedEntry, model: str
   if (claimed) return true;
   const head = await ledgerHead(client);
   if (head && head.batch >= entry.batch && head.log_id === entry.log_id) return false;
-  const message = `the ledger ends at batch ${head?.batch ?? 0} of ${head ? 'a' : 'no'} log, batch ${entry.batch} does not follow it`;
+  const end = head ? `batch ${head.batch} of log ${head.log_id}` : 'nothing';
+  const message = `the ledger ends with ${end}: batch ${entry.batch} of log ${entry.log_id} does not follow it`;
   throw new PipelineError('lake_foreign', message, { batch: entry.batch });
 }
 

@@ -101,7 +101,9 @@ async function loadNext(
   return true;
 }
 
-/** Rows that the batches up to `ledger` rejected may fit by now: another model reads them, or another one wrote them. */
+/**
+ * Rows that the batches up to `ledger` rejected may fit by now: another model reads them, or another one wrote them.
+ */
 async function isMended(
   log: Log<ProcessedEntry>,
   ledger: LedgerHead,

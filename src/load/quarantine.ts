@@ -63,13 +63,16 @@ function moveMissing({ schema }: Target, fact: FactSpec, from: string, reference
 }
 
 /**
- * The same row as the latest earlier one of its key, and that one waits in quarantine: not news. Rows without a key have no
- * latest one: there any that waits will do.
+ * The same row as the latest earlier one of its key, and that one waits in quarantine: not news. Rows without a key
+ * have no latest one: there any that waits will do.
  */
 function isRepeated(schema: string, fact: FactSpec | null, key: string, row: string): string {
   const table = fact ? literal(fact.name) : 'r.table_name';
   const loaded = fact
-    ? `(select c.${BATCH_ID} from ${qualified(schema, currentName(fact))} c where c.${identifier(fact.key)} = ${asKey(fact, key)})`
+    ? `(
+          select c.${BATCH_ID} from ${qualified(schema, currentName(fact))} c
+          where c.${identifier(fact.key)} = ${asKey(fact, key)}
+        )`
     : 'null';
   return `coalesce((
         select q.row = (${row}) and q.batch_id > coalesce(${loaded}, 0)

@@ -18,9 +18,9 @@ const RELEASABLE = 'pg_temp.releasable';
 const QUARANTINE_ID = 'starling_quarantine_id';
 
 /**
- * Takes the rows of a fact out of quarantine that can be used by now: their dimension row has arrived, or the model has been
- * mended (`mended`) so that it fits them. They keep the batch they came with, and the current table changes only for a
- * higher one: releasing late never turns time back.
+ * Takes the rows of a fact out of quarantine that can be used by now: their dimension row has arrived, or the model
+ * has been mended (`mended`) so that it fits them. They keep the batch they came with, and the current table changes
+ * only for a higher one: releasing late never turns time back.
  * @returns how many rows were released.
  */
 export async function releaseFact(target: Target, model: Model, fact: FactSpec, mended: boolean): Promise<number> {

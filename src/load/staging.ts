@@ -21,7 +21,9 @@ export interface StagedColumn {
 /** Temporary tables live in the session and are dropped with the transaction that made them. */
 export const STAGED = 'pg_temp.staged';
 
-/** Makes an empty temporary table; nothing of it may be null-checked yet: rows that do not fit are to be quarantined. */
+/**
+ * Makes an empty temporary table; nothing of it may be null-checked yet: rows that do not fit are to be quarantined.
+ */
 export async function createStaging(client: pg.Client, name: string, columns: readonly StagedColumn[]): Promise<void> {
   const lines = columns.map((column) => `${identifier(column.name)} ${sqlType(column.type)}`);
   await client.query(`drop table if exists ${name}`);

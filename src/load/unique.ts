@@ -32,7 +32,9 @@ export async function refuseRejectedTwice(
   rejected: string,
 ): Promise<void> {
   const twice = await client.query(`
-    select from (select record_key, count(*) as times from ${rejected} where table_name = ${literal(fact.name)} group by 1) r
+    select from (
+      select record_key, count(*) as times from ${rejected} where table_name = ${literal(fact.name)} group by record_key
+    ) r
     where r.times > 1 and r.record_key is not null
       or exists (
         select from ${qualified(schema, fact.name)} f

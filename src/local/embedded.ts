@@ -49,10 +49,12 @@ export async function withSource<T>(url: string, work: (client: pg.Client) => Pr
 /** Any number, the same for all who generate. */
 const LOCK = 'select pg_advisory_lock(7350, 2)';
 
+const THERE = "select to_regclass('public.sales_order') is not null as there";
+
 /** Two commands started at once on a fresh directory must not both fill the source. */
 async function generateOnce(client: pg.Client, orders: number): Promise<boolean> {
   await client.query(LOCK);
-  const { rows } = await client.query<{ there: boolean }>("select to_regclass('public.sales_order') is not null as there");
+  const { rows } = await client.query<{ there: boolean }>(THERE);
   if (rows[0]?.there === true) return false;
   await generateTotesys(client, { orders, seed: SEED });
   return true;

@@ -7,8 +7,8 @@ export interface Loaded {
 }
 
 /**
- * T, the time of the latest look at the source all of whose changes are loaded; freshness is now minus T. A look that found
- * nothing counts only when nothing is pending: otherwise it says nothing of what is on its way.
+ * T, the time of the latest look at the source all of whose changes are loaded; freshness is now minus T. A look that
+ * found nothing counts only when nothing is pending: otherwise it says nothing of what is on its way.
  */
 export function freshAsOf(loaded: Loaded | null, ingest: StageState | null): Date | null {
   if (!loaded) return null;

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { demo } from '../../src/cli/demo.ts';
+import { createOutput } from '../../src/cli/output.ts';
 import { roleUrl } from '../ingest/roles.ts';
-import { type Environment, type Event, eventsOf, runMain } from '../support/cli.ts';
-import { countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
+import { Capture, type Environment, type Event, eventsOf, runMain } from '../support/cli.ts';
+import { contextOf, countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
 
 let template: string;
 beforeAll(async () => {
@@ -74,14 +76,14 @@ describe('a stage that fails', () => {
   });
 });
 
-describe('passwords', () => {
-  async function role(place: Place): Promise<URL> {
-    return new URL(await roleUrl({ url: place.sourceUrl, sql: place.source }, 'grant select on all tables in schema public to'));
-  }
+async function readerUrl({ sourceUrl: url, source: sql }: Place): Promise<URL> {
+  return new URL(await roleUrl({ url, sql }, 'grant select on all tables in schema public to'));
+}
 
+describe('passwords', () => {
   test('that are wrong are refused by the server and printed by nobody', async () => {
     const place = await freshPlace(template);
-    const url = await role(place);
+    const url = await readerUrl(place);
     url.password = 's3cret-and-wrong';
     for (const settings of [{ SOURCE_URL: url.href }, { WAREHOUSE_URL: url.href }]) {
       const ran = await run({ ...place.environment, ...settings });
@@ -99,7 +101,7 @@ describe('passwords', () => {
 
   test('that are missing are told as such', async () => {
     const place = await freshPlace(template);
-    const url = await role(place);
+    const url = await readerUrl(place);
     url.password = '';
     expect((await run({ ...place.environment, SOURCE_URL: url.href })).logs).toMatchObject([{ kind: 'source_denied' }]);
   });
@@ -125,7 +127,7 @@ describe('a lake and a warehouse that do not belong together', () => {
       const ran = await run(elsewhere);
       expect({ attempt, status: ran.status }).toEqual({ attempt, status: 1 });
       expect(ran.logs).toMatchObject([{ kind: 'lake_foreign', stage: 'load' }]);
-      expect(ran.logs[0]?.['hint']).toMatch(/point at the lake that this warehouse was loaded from, or at an empty warehouse/);
+      expect(ran.logs[0]?.['hint']).toMatch(/the lake that this warehouse was loaded from, or at an empty warehouse/);
     }
     expect(await countOf(place.warehouse, 'select count(*) from fact_sales_order')).toBe(before);
     expect((await run(place.environment)).status).toBe(0);
@@ -144,4 +146,26 @@ test('a lake that cannot be written to is an error of the lake', async () => {
   const ran = await run({ ...environment, LAKE_DIR: '/dev/null/lake' });
   expect(ran.status).toBe(1);
   expect(ran.logs.map(({ kind }) => String(kind).startsWith('lake_'))).not.toContain(false);
+});
+
+describe('a demo whose pipeline fails', () => {
+  async function demoOf(place: Place): Promise<{ readonly isDone: boolean; readonly logs: readonly Event[] }> {
+    const stderr = new Capture();
+    const isDone = await demo(contextOf(place), createOutput(true, { stdout: new Capture(), stderr }));
+    return { isDone, logs: eventsOf(stderr.text) };
+  }
+
+  test('at first is not done', async () => {
+    const place = { ...(await freshPlace(template)), warehouseUrl: NOBODY_THERE };
+    expect(await demoOf(place)).toMatchObject({ isDone: false, logs: [{ kind: 'warehouse_unreachable' }] });
+  });
+
+  test('after the day is not done', async () => {
+    const place = await freshPlace(template);
+    await run(place.environment);
+    await place.warehouse.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;
+      create trigger mine before insert on fact_sales_order for each row execute function refuse()`);
+    expect(await demoOf(place)).toMatchObject({ isDone: false, logs: [{ kind: 'warehouse_failed', batch: 2 }] });
+  });
 });

@@ -71,11 +71,11 @@ describe('how far each stage is', () => {
   });
 });
 
-describe('freshness', () => {
-  async function freshAsOf(place: Place): Promise<number> {
-    return new Date(String((await statusOf(place)).freshness?.['fresh_as_of'])).getTime();
-  }
+async function freshAsOf(place: Place): Promise<number> {
+  return new Date(String((await statusOf(place)).freshness?.['fresh_as_of'])).getTime();
+}
 
+describe('freshness', () => {
   test('is that of the snapshot that is loaded, and of a later look that found nothing', async () => {
     const place = await freshPlace(template);
     const before = Date.now();

@@ -21,14 +21,14 @@ describe('--help', () => {
     for (const command of COMMANDS) expect(text).toMatch(new RegExp(` ${command}( \\[options\\]| <)`));
     expect(text).toContain('Without SOURCE_URL and WAREHOUSE_URL, Starling starts its own PostgreSQL below .starling');
     expect(text).toContain('starling history sales_order 4711');
-    expect(text).toContain('Exit status: 0 done (quarantined rows are reported, they are no error), 1 failed, 2 wrong usage.');
+    expect(text).toMatch(/Exit status: 0 done \(quarantined rows are reported, .*\), 1 failed, 2 wrong usage\./);
   });
 
   test.each(COMMANDS)('of %s says what it does and takes --json', async (command) => {
     const text = await help(command);
     expect(text).toMatch(new RegExp(`^Usage: starling ${command} \\[options\\]`));
     expect(text).toContain('--json one JSON object a line on stdout, logs as JSON on stderr');
-    expect(await runMain(['help', command])).toMatchObject({ status: 0, stdout: (await runMain([command, '--help'])).stdout });
+    expect(await runMain(['help', command])).toEqual(await runMain([command, '--help']));
   });
 
   test.each([

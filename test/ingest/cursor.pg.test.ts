@@ -86,7 +86,8 @@ describe('by a column that grows', () => {
   });
 
   test('times without end do not hide what comes later', async () => {
-    const source = await harness(server, `${MINUTES('timestamp')}; ${add(50, 'infinity')} ${add(51, '-infinity')}`, item(0));
+    const endless = add(50, 'infinity') + add(51, '-infinity');
+    const source = await harness(server, `${MINUTES('timestamp')}; ${endless}`, item(0));
     expect(await ids(source)).toHaveLength(12);
     expect(await source.last('item')).toMatchObject({ cursor: '2024-08-07 12:10:00' });
     expect(await ids(source)).toBeNull();
@@ -122,7 +123,8 @@ describe('by a column that grows', () => {
   });
 
   test('dates are, in whole days, also those before our era', async () => {
-    const setUp = `create table item (id int, at date); insert into item values (1, '0044-03-15 BC'), (2, '0044-03-13 BC')`;
+    const setUp = `create table item (id int, at date);
+      insert into item values (1, '0044-03-15 BC'), (2, '0044-03-13 BC')`;
     const source = await harness(server, setUp, item(86_400, date()));
     await ids(source);
     expect(await source.last('item')).toMatchObject({ cursor: '0044-03-15 BC' });
@@ -155,7 +157,8 @@ describe('by a column that grows', () => {
   });
 
   test('a column that is not of its declared type is an error, not a guess', async () => {
-    const source = await harness(server, `create table item (id text); insert into item values ('9'), ('10')`, numbered(0));
+    const setUp = `create table item (id text); insert into item values ('9'), ('10')`;
+    const source = await harness(server, setUp, numbered(0));
     await expect(source.ingest().then(async () => source.ingest())).rejects.toMatchObject({ kind: 'source_failed' });
   });
 });

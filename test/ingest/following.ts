@@ -17,8 +17,8 @@ async function idsIn(source: Harness, batch: number): Promise<readonly number[]>
 }
 
 /** What must hold on every version of PostgreSQL: what changed is read, and all of it. */
-export function followsChanges(title: string, binariesDirectory?: string): void {
-  describe(title, () => {
+export function followsChanges(version: string, binariesDirectory?: string): void {
+  describe(`on PostgreSQL ${version}`, () => {
     let server: Cluster;
     beforeAll(async () => {
       server = await sourceServer(binariesDirectory);
@@ -79,7 +79,8 @@ export function followsChanges(title: string, binariesDirectory?: string): void 
       test('is in the next one', async () => {
         const source = await started();
         const late = await connectTo(source.url);
-        await late.query(`begin; insert into item values (10, 'late'); update item set name = 'LATE' where item_id = 1`);
+        await late.query(`begin; insert into item values (10, 'late')`);
+        await late.query(`update item set name = 'LATE' where item_id = 1`);
         await source.sql.query(`insert into item values (11, 'in time')`);
         expect(await source.rows()).toEqual({ item: 1 });
         await late.query('commit');
@@ -102,7 +103,8 @@ export function followsChanges(title: string, binariesDirectory?: string): void 
       test('is in it with all of its savepoints', async () => {
         const source = await started();
         const late = await connectTo(source.url);
-        await late.query(`begin; insert into item values (10, 'outside'); savepoint a; insert into item values (12, 'a')`);
+        await late.query(`begin; insert into item values (10, 'outside')`);
+        await late.query(`savepoint a; insert into item values (12, 'a')`);
         await source.sql.query(`insert into item values (11, 'in time')`);
         expect(await source.rows()).toEqual({ item: 1 });
         await late.query(`savepoint b; insert into item values (13, 'b'); rollback to b; savepoint c`);
@@ -185,7 +187,9 @@ export function followsChanges(title: string, binariesDirectory?: string): void 
       const source = await started();
       const sourceUrl = await roleUrl(source, 'grant select (item_id, name) on item to');
       await expect(source.ingest({ sourceUrl })).rejects.toMatchObject({
-        kind: 'source_denied', context: { table: 'item' }, message: expect.stringContaining('SELECT on the whole table'),
+        kind: 'source_denied',
+        context: { table: 'item' },
+        message: expect.stringContaining('SELECT on the whole table'),
       });
     });
 

@@ -108,7 +108,8 @@ async function recordsOf(lake: Lake, table: IngestedTable): Promise<readonly Rec
     const [header = [], ...records] = parseCsv(await textOf(lake, part.key));
     if (header.join() !== table.columns.join()) throw new Error('the header is not what the entry says');
     if (records.length !== part.rows) throw new Error(`${records.length} records, but the entry says ${part.rows}`);
-    all.push(...records.map((record) => Object.fromEntries(header.map((name, at) => [name ?? '', record[at] ?? null]))));
+    const cells = (record: readonly (string | null)[]) => header.map((name, at) => [name ?? '', record[at] ?? null]);
+    for (const record of records) all.push(Object.fromEntries(cells(record)));
   }
   return all;
 }

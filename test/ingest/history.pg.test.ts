@@ -49,7 +49,7 @@ async function ids(source: Harness): Promise<readonly number[] | null> {
   return (await source.records(batch, 'item')).map((row) => Number(row['item_id'])).toSorted((a, b) => a - b);
 }
 
-test('a source that went back in time on the same node is refused, and not read whole, until somebody says so', async () => {
+test('a source that went back in time on the same node is refused until somebody says otherwise', async () => {
   const own = await machine();
   const url = await own.start();
   const sql = await connectTo(url);
@@ -80,49 +80,53 @@ async function copyOwned(from: string, to: string): Promise<void> {
   if (status !== 0) await cp(from, to, { recursive: true, preserveTimestamps: true });
 }
 
-const RESETWAL = otherServers().find(({ binariesDirectory }) => existsSync(join(binariesDirectory, 'pg_resetwal')));
+/** Since 14 it can be told what the oldest transaction is. */
+const RESETWAL = otherServers().find(
+  ({ binariesDirectory, major }) => major >= 14 && existsSync(join(binariesDirectory, 'pg_resetwal')),
+);
 const ROUND = 2n ** 32n;
 
+/** Sets the next transaction id; a multiple of 32768, so that no page of pg_xact has to be there for it. */
+async function jump(own: Machine, xid: bigint, oldest = xid): Promise<void> {
+  const data = await own.stop();
+  const options = { '-e': xid / ROUND, '-x': xid % ROUND, '-u': oldest % ROUND };
+  const program = join(RESETWAL?.binariesDirectory ?? '', 'pg_resetwal');
+  const { status, output } = await runAs(await serverAccount(), program, [
+    ...Object.entries(options).flatMap(([name, value]) => [name, String(value)]), '-D', data,
+  ]);
+  expect([status, output]).toEqual([0, expect.stringContaining('reset')]);
+  await own.start();
+}
+
+/** What is not frozen would seem to be written in the future, and not be there. */
+async function freeze(sql: Client): Promise<void> {
+  await sql.query('vacuum (freeze)');
+}
+
+/** `hops`: never half of the circle at once, or what is old would be in the future. */
+async function started(...hops: readonly bigint[]): Promise<{ readonly own: Machine; readonly source: Harness }> {
+  const own = await machine(RESETWAL?.binariesDirectory);
+  const url = await own.start();
+  for (const xid of hops) {
+    const sql = await connectTo(url);
+    await freeze(sql);
+    await sql.end();
+    await jump(own, xid);
+  }
+  const source = await follow(url, await connectTo(url), [item]);
+  await source.sql.query('create table item (item_id int primary key, name text)');
+  await source.sql.query(`insert into item select id, 'old' from generate_series(1, 3) id`);
+  expect(await ids(source)).toEqual([1, 2, 3]);
+  expect(await ids(source)).toBeNull();
+  await freeze(source.sql);
+  return { own, source };
+}
+
+async function reconnected(source: Harness): Promise<Harness> {
+  return { ...source, sql: await connectTo(source.url) };
+}
+
 describe.skipIf(RESETWAL === undefined)('with transaction ids set by hand', () => {
-  /** Sets the next transaction id; a multiple of 32768, so that no page of pg_xact has to be there for it. */
-  async function jump(own: Machine, xid: bigint, oldest = xid): Promise<void> {
-    const data = await own.stop();
-    const options = { '-e': xid / ROUND, '-x': xid % ROUND, '-u': oldest % ROUND };
-    const program = join(RESETWAL?.binariesDirectory ?? '', 'pg_resetwal');
-    const { status, output } = await runAs(await serverAccount(), program, [
-      ...Object.entries(options).flatMap(([name, value]) => [name, String(value)]), '-D', data,
-    ]);
-    expect([status, output]).toEqual([0, expect.stringContaining('reset')]);
-    await own.start();
-  }
-
-  /** What is not frozen would seem to be written in the future, and not be there. */
-  async function freeze(sql: Client): Promise<void> {
-    await sql.query('vacuum (freeze)');
-  }
-
-  /** `hops`: never half of the circle at once, or what is old would be in the future. */
-  async function started(...hops: readonly bigint[]): Promise<{ readonly own: Machine; readonly source: Harness }> {
-    const own = await machine(RESETWAL?.binariesDirectory);
-    const url = await own.start();
-    for (const xid of hops) {
-      const sql = await connectTo(url);
-      await freeze(sql);
-      await sql.end();
-      await jump(own, xid);
-    }
-    const source = await follow(url, await connectTo(url), [item]);
-    await source.sql.query('create table item (item_id int primary key, name text)');
-    await source.sql.query(`insert into item select id, 'old' from generate_series(1, 3) id`);
-    await source.sql.query('create table burnt (id int)');
-    expect(await ids(source)).toEqual([1, 2, 3]);
-    expect(await ids(source)).toBeNull();
-    await freeze(source.sql);
-    return { own, source };
-  }
-
-  const reconnected = async (source: Harness): Promise<Harness> => ({ ...source, sql: await connectTo(source.url) });
-
   test('more than half of the circle behind the cursor, everything is read again, and said so', async () => {
     const { own, source } = await started(2n ** 20n);
     await source.sql.end();

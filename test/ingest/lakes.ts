@@ -41,7 +41,9 @@ export function breakingLake(lake: Lake, afterBytes: number, error: Error): Lake
   return changedLake(lake, { put: async (key, body) => lake.put(key, breaking(body, afterBytes, error)) });
 }
 
-async function* breaking(body: AsyncIterable<Uint8Array>, afterBytes: number, error: Error): AsyncGenerator<Uint8Array> {
+type Bytes = AsyncIterable<Uint8Array>;
+
+async function* breaking(body: Bytes, afterBytes: number, error: Error): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.byteLength;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Description } from '../../src/ingest/catalog.ts';
 import { identityChange } from '../../src/ingest/identity.ts';
-import { planBatch, type PlanInput, sinceCursor, type TablePlan } from '../../src/ingest/plan.ts';
+import { type CursorStrategy, planBatch, type PlanInput, sinceCursor, type TablePlan } from '../../src/ingest/plan.ts';
 import { changedSince, HALF_CIRCLE, parseSnapshot } from '../../src/ingest/session.ts';
 import type { IngestedTable, IngestionEntry, SourceIdentity } from '../../src/shared/lake/entries.ts';
 import { int, text, timestamp } from '../../src/shared/model/column.ts';
@@ -13,7 +13,12 @@ const thing = table('thing', columns);
 const things = model({ tables: [thing], dimensions: [], facts: [] });
 
 const SOURCE: SourceIdentity = {
-  system_identifier: '7', database_oid: '16384', in_recovery: false, timeline: '00000001', address: '10.0.0.1', port: 5432,
+  system_identifier: '7',
+  database_oid: '16384',
+  in_recovery: false,
+  timeline: '00000001',
+  address: '10.0.0.1',
+  port: 5432,
 };
 const LEAF = { oid: '100', filenode: '100', fingerprint: 'aa' };
 const DESCRIPTION: Description = {
@@ -61,6 +66,8 @@ function plan(changed: Partial<PlanInput> = {}): TablePlan {
   return planned;
 }
 
+const planAfter = (gap: bigint) => plan({ snapshot: parseSnapshot(`${1000n + gap}:${1000n + gap}:`) });
+
 const described = (changed: Partial<Description>) => ({
   descriptions: new Map([['thing', { ...DESCRIPTION, ...changed }]]),
 });
@@ -82,7 +89,8 @@ describe('a table is read', () => {
 
   test('on a standby also where the snapshot is what it was', () => {
     const source = { ...SOURCE, in_recovery: true, timeline: null };
-    const read = plan({ previous: { ...entry(), source }, identity: source, snapshot: parseSnapshot('1000:1010:1000') });
+    const snapshot = parseSnapshot('1000:1010:1000');
+    const read = plan({ previous: { ...entry(), source }, identity: source, snapshot });
     expect(read.where).toBe(changedSince(1000n, 1010n));
   });
 
@@ -94,10 +102,11 @@ describe('a table is read', () => {
   });
 
   test('whole, loudly, when half of the circle or more lies behind', () => {
-    const at = (gap: bigint) => plan({ snapshot: parseSnapshot(`${1000n + gap}:${1000n + gap}:`) });
-    expect(at(HALF_CIRCLE - 1n)).toMatchObject({ where: changedSince(1000n, 1000n + HALF_CIRCLE - 1n), whole: null });
+    const where = changedSince(1000n, 1000n + HALF_CIRCLE - 1n);
+    expect(planAfter(HALF_CIRCLE - 1n)).toMatchObject({ where, whole: null });
     const whole = { where: true, whole: 'more than 2^31 transactions have passed', unexpected: true };
-    for (const gap of [HALF_CIRCLE, HALF_CIRCLE + 1n, 2n ** 32n, 2n ** 40n]) expect(at(gap)).toMatchObject(whole);
+    const gaps = [HALF_CIRCLE, HALF_CIRCLE + 1n, 2n ** 32n, 2n ** 40n];
+    for (const gap of gaps) expect(planAfter(gap)).toMatchObject(whole);
   });
 
   test.each([
@@ -120,7 +129,8 @@ describe('a table is read', () => {
     expect(identityChange(SOURCE, identity)).toBe(name);
     const whole = `the source's ${name} is not what it was`;
     for (const snapshot of ['1020:1030:', '1000:1010:1000', '5:6:']) {
-      expect(plan({ identity, snapshot: parseSnapshot(snapshot) })).toMatchObject({ where: true, whole, unexpected: true });
+      const read = plan({ identity, snapshot: parseSnapshot(snapshot) });
+      expect(read).toMatchObject({ where: true, whole, unexpected: true });
     }
   });
 
@@ -144,7 +154,7 @@ describe('a snapshot behind that of the batch before', () => {
 
 describe('partitions and children', () => {
   const fresh = `tableoid = any('{300,301}'::oid[])`;
-  const leaves = [LEAF, { oid: '300', filenode: '1', fingerprint: 'aa' }, { oid: '301', filenode: '2', fingerprint: 'aa' }];
+  const leaves = [LEAF, { ...LEAF, oid: '300', filenode: '1' }, { ...LEAF, oid: '301', filenode: '2' }];
 
   test('that are new are read whole beside what changed in the others', () => {
     expect(plan(described({ leaves }))).toMatchObject({
@@ -171,23 +181,23 @@ describe('partitions and children', () => {
   });
 });
 
-describe('a cursor', () => {
-  const at = (column: string, overlap: number) => ({ kind: 'cursor', column, overlap }) as const;
+const by = (column: string, overlap: number): CursorStrategy => ({ kind: 'cursor', column, overlap });
 
+describe('a cursor', () => {
   test('of a number is counted back exactly, whatever its size', () => {
-    expect(sinceCursor(at('id', 5), '9223372036854775807')).toBe('"id" >= 9223372036854775802');
-    expect(sinceCursor(at('id', 7), '3')).toBe('"id" >= -4');
-    expect(sinceCursor(at('id', 0), '-3')).toBe('"id" >= -3');
+    expect(sinceCursor(by('id', 5), '9223372036854775807')).toBe('"id" >= 9223372036854775802');
+    expect(sinceCursor(by('id', 7), '3')).toBe('"id" >= -4');
+    expect(sinceCursor(by('id', 0), '-3')).toBe('"id" >= -3');
   });
 
   test('of a time is counted back in seconds by the server', () => {
-    expect(sinceCursor(at('at', 90), '2024-02-29 23:59:59.999999')).toBe(
+    expect(sinceCursor(by('at', 90), '2024-02-29 23:59:59.999999')).toBe(
       `"at" >= '2024-02-29 23:59:59.999999'::timestamp - interval '90 seconds'`,
     );
   });
 
   test('that is not known yet means everything', () => {
-    expect(sinceCursor(at('at', 90), null)).toBe(true);
+    expect(sinceCursor(by('at', 90), null)).toBe(true);
   });
 });
 

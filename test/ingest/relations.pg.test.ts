@@ -180,7 +180,8 @@ describe('what is not there', () => {
   });
 
   test('is no difference to a table that is declared later: it is read whole, and the others are not', async () => {
-    const source = await harness(server, `${THREE}; create table other (other_id int); insert into other values (1)`, item);
+    const setUp = `${THREE}; create table other (other_id int); insert into other values (1)`;
+    const source = await harness(server, setUp, item);
     await source.rows();
     source.declare(item, other);
     expect(await source.rows()).toEqual({ item: 0, other: 1 });

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { afterwards } from '../support/postgres.ts';
 import type { Harness } from './harness.ts';
 
-/** The URL of a new user of the source; `grant` is a grant without its last word, which is the user. */
-export async function roleUrl({ url, sql }: Pick<Harness, 'url' | 'sql'>, ...grants: readonly string[]): Promise<string> {
+type Database = Pick<Harness, 'url' | 'sql'>;
+
+/** The URL of a new user of the source; `grants` are grants without their last word, which is the user. */
+export async function roleUrl({ url, sql }: Database, ...grants: readonly string[]): Promise<string> {
   const role = `role_${randomBytes(6).toString('hex')}`;
   const password = randomBytes(12).toString('hex');
   await sql.query(`create role ${role} login password '${password}'`);

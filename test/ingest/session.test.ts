@@ -3,9 +3,11 @@ import { changedSince, HALF_CIRCLE, parseSnapshot } from '../../src/ingest/sessi
 
 const CIRCLE = 2n ** 32n;
 
+const FORM = /^\(xidsend\(xmin\) >= '\\x(\w{8})'::bytea (and|or) xidsend\(xmin\) < '\\x(\w{8})'::bytea\)$/;
+
 /** Does what PostgreSQL does with the condition: compares four bytes, most significant first. */
 function passes(condition: string, raw: bigint): boolean {
-  const match = /^\(xidsend\(xmin\) >= '\\x(\w{8})'::bytea (and|or) xidsend\(xmin\) < '\\x(\w{8})'::bytea\)$/.exec(condition);
+  const match = FORM.exec(condition);
   const [, low = '', either, high = ''] = match ?? [];
   expect(match).not.toBeNull();
   const hex = raw.toString(16).padStart(8, '0');
@@ -55,7 +57,8 @@ describe('what changed since a transaction', () => {
 describe('a snapshot', () => {
   test('is taken apart, with transactions in flight or without', () => {
     expect(parseSnapshot('10:20:10,14,15')).toEqual({ text: '10:20:10,14,15', xmin: 10n, xmax: 20n });
-    expect(parseSnapshot('9007199254740993:9007199254740995:')).toMatchObject({ xmin: 2n ** 53n + 1n, xmax: 2n ** 53n + 3n });
+    const large = { xmin: 2n ** 53n + 1n, xmax: 2n ** 53n + 3n };
+    expect(parseSnapshot('9007199254740993:9007199254740995:')).toMatchObject(large);
   });
 
   test('that is none is a bug', () => {

@@ -10,7 +10,8 @@ const item = (strategy?: Strategy): Table => table('item', { id: int().key(), na
 const BASE = `create table base (id int primary key, name text); insert into base values (1, 'one'), (2, 'two');`;
 const FOREIGN = (database: string, port: number, password: string) => `
   create extension postgres_fdw;
-  create server elsewhere foreign data wrapper postgres_fdw options (host '127.0.0.1', port '${port}', dbname '${database}');
+  create server elsewhere foreign data wrapper postgres_fdw
+  options (host '127.0.0.1', port '${port}', dbname '${database}');
   create user mapping for current_user server elsewhere options (user 'postgres', password '${password}');`;
 
 let server: Cluster;
@@ -18,8 +19,12 @@ beforeAll(async () => {
   server = await sourceServer();
 });
 
-const refused = (name: string) =>
-  ({ kind: 'source_strategy', context: { table: 'item' }, message: expect.stringContaining(name), hint: expect.stringContaining('full') });
+const refused = (name: string) => ({
+  kind: 'source_strategy',
+  context: { table: 'item' },
+  message: expect.stringContaining(name),
+  hint: expect.stringContaining('full'),
+});
 
 describe('by transaction', () => {
   test('a view cannot be followed, and is named', async () => {
@@ -33,7 +38,8 @@ describe('by transaction', () => {
     const source = await harness(server, BASE, item());
     const { pathname, port, password } = new URL(source.url);
     await source.sql.query(FOREIGN(pathname.slice(1), Number(port), password));
-    await source.sql.query(`create foreign table item (id int, name text) server elsewhere options (table_name 'base')`);
+    await source.sql.query(`create foreign table item (id int, name text) server elsewhere
+      options (table_name 'base')`);
     await expect(source.ingest()).rejects.toMatchObject(refused('table item: without transaction ids'));
     source.declare(item(full));
     expect(await source.rows()).toEqual({ item: 2 });
@@ -42,12 +48,14 @@ describe('by transaction', () => {
   test('a table with a foreign partition cannot be followed, and the partition is named', async () => {
     const source = await harness(server, `${BASE}
       create table item (id int, name text) partition by range (id);
-      create table near partition of item for values from (100) to (200); insert into near values (100, 'near')`, item());
+      create table near partition of item for values from (100) to (200);
+      insert into near values (100, 'near')`, item());
     expect(await source.rows()).toEqual({ item: 1 });
     const { pathname, port, password } = new URL(source.url);
     await source.sql.query(FOREIGN(pathname.slice(1), Number(port), password));
     await source.sql.query(`
-      create foreign table far partition of item for values from (0) to (100) server elsewhere options (table_name 'base')`);
+      create foreign table far partition of item for values from (0) to (100) server elsewhere
+      options (table_name 'base')`);
     await expect(source.ingest()).rejects.toMatchObject(refused('keeps rows in far'));
     source.declare(item(full));
     expect(await source.rows()).toEqual({ item: 3 });

@@ -12,14 +12,17 @@ beforeAll(async () => {
 
 const WORDS = [
   `null`, `''`, `' '`, `'"'`, `'""'`, `','`, `E'\\n'`, `E'\\r\\n'`, `E'a\\nb'`, `E'\\t'`, `'\\.'`, `'\\N'`, `'NULL'`,
-  `'a,"b"'`, `E'"\\n"'`, `'O''Brien, "Bob"'`, `'žluťoučký kůň'`, `'日本語'`, `'👩‍👩‍👧'`, `U&'\\FEFFbom'`, `E'\\x01'`, `repeat('x', 100000)`,
-  `repeat('"', 70000)`, `repeat(E'\\n', 70000)`, `'=1+1'`, `'00123'`,
+  `'a,"b"'`, `E'"\\n"'`, `'O''Brien, "Bob"'`, `'žluťoučký kůň'`, `'日本語'`, `'👩‍👩‍👧'`, `U&'\\FEFFbom'`,
+  `E'\\x01'`, `repeat('x', 100000)`, `repeat('"', 70000)`, `repeat(E'\\n', 70000)`, `'=1+1'`, `'00123'`,
 ];
 
 const VALUES = {
   small: ['-2147483648', '2147483647', '0'],
   big: ['-9223372036854775808', '9223372036854775807', '9007199254740993'],
-  exact: [`'1234567890123456789012345678901234567890.000000000000000000000000000001'`, `'-0.10'`, `'NaN'`, `'Infinity'`, '1e-20'],
+  exact: [
+    `'1234567890123456789012345678901234567890.000000000000000000000000000001'`,
+    `'-0.10'`, `'NaN'`, `'Infinity'`, '1e-20',
+  ],
   ratio: [`'0.1'::float8 + 0.2`, `'-0'`, `'NaN'`, `'-Infinity'`, '5e-324', '1.7976931348623157e308'],
   yes: ['true', 'false'],
   day: [`'0044-03-15 BC'`, `'4713-01-01 BC'`, `'5874897-12-31'`, `'infinity'`, `'-infinity'`, `'2024-02-29'`],
@@ -60,7 +63,8 @@ describe('a value', () => {
       for (const literal of literals) await source.sql.query(`insert into everything (${column}) values (${literal})`);
     }
     await source.sql.query(`insert into everything (raw, span, list, json)
-      values ('\\x000102ff', '-1 year 2 days -03:04:05.000006', array['a,b', null, '"', ''], '{"a": [1, "\\"", null]}')`);
+      values ('\\x000102ff', '-1 year 2 days -03:04:05.000006', array['a,b', null, '"', ''],
+        '{"a": [1, "\\"", null]}')`);
     await source.sql.query(UTC);
     const columns = everything.spec.columns;
     const select = Object.keys(columns).map((column) => `${column}::text`).join(', ');
@@ -79,7 +83,9 @@ function yesOf(row: object): { readonly yes: string | null } {
 }
 
 describe('a name', () => {
-  const HOSTILE = ['a b', 'a"b', `it's`, 'SELECT', 'Größe', '日本', 'a;drop table x', 'a\\b', '%s', '$1', 'a,b', 'a\nb', '--'];
+  const HOSTILE = [
+    'a b', 'a"b', `it's`, 'SELECT', 'Größe', '日本', 'a;drop table x', 'a\\b', '%s', '$1', 'a,b', 'a\nb', '--',
+  ];
 
   test.each(HOSTILE)('such as %j is none that would be in the way, of a table or a column', async (name) => {
     const quoted = `"${name.replaceAll('"', '""')}"`;
@@ -90,8 +96,8 @@ describe('a name', () => {
     expect(await source.records(1, name)).toEqual([{ [name]: '1', 'Other "one"': 'x' }]);
     await source.sql.query(`insert into ${quoted} values (2, 'y')`);
     expect(await source.rows()).toEqual({ [name]: 1 });
-    const byColumn = table(name, { [name]: int().key(), 'Other "one"': text() }, { kind: 'cursor', column: name, overlap: 0 });
-    source.declare(byColumn);
+    const columns = { [name]: int().key(), 'Other "one"': text() };
+    source.declare(table(name, columns, { kind: 'cursor', column: name, overlap: 0 }));
     expect(await source.rows()).toEqual({ [name]: 2 });
     expect(await source.rows()).toBeNull();
   });

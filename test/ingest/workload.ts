@@ -82,7 +82,13 @@ export class Session {
         return this.#block(table);
       case 'finish prepared':
         return this.#isOpen || this.#prepared === '' ? this.#insert(table) : this.#finishPrepared();
-      default:
+      case 'begin':
+      case 'commit':
+      case 'rollback':
+      case 'savepoint':
+      case 'rollback to':
+      case 'release':
+      case 'prepare':
         return this.#transaction(action);
     }
   }
@@ -110,7 +116,8 @@ export class Session {
     const isNew = this.#random() < 0.8 || this.#inserted === this.#locked;
     this.#inserted += isNew ? 1 : 0;
     const id = isNew ? this.#inserted * this.#sessions + this.#number : this.#key();
-    return `insert into ${table} values (${id}, '${this.#word()}') on conflict (id) do update set value = excluded.value`;
+    const values = `(${id}, '${this.#word()}')`;
+    return `insert into ${table} values ${values} on conflict (id) do update set value = excluded.value`;
   }
 
   #block(table: string): string {

@@ -43,8 +43,9 @@ test('a dimension of nothing but its key is filled too, and keys may be any text
 });
 
 describe('the calendar', () => {
-  const DAYS =
-    'select date_id::text, year, month, day, day_of_week, day_name, month_name, quarter from dim_date d order by d.date_id';
+  const DAYS = `
+    select date_id::text, year, month, day, day_of_week, day_name, month_name, quarter
+    from dim_date d order by d.date_id`;
 
   test('has each day that any fact refers to, once, and grows', async () => {
     const warehouse = await freshWarehouse(shops);
@@ -83,8 +84,6 @@ describe('the calendar', () => {
     const days = Array.from({ length: 4383 }, (_, at) => new Date(first + at * 86_400_000));
     const sales = days.map((day, at) => saleRow(at + 1, { due: day.toISOString().slice(0, 10) }));
     await warehouse.batch({ dim_shop: [shopRow(1)], fact_sale: sales });
-    const inEnglish = (day: Date, options: Intl.DateTimeFormatOptions) =>
-      day.toLocaleDateString('en', { timeZone: 'UTC', ...options });
     const expected = days.map((day) => [
       day.toISOString().slice(0, 10),
       day.getUTCFullYear(),
@@ -98,3 +97,7 @@ describe('the calendar', () => {
     expect((await warehouse.rows(DAYS)).slice(0, days.length)).toEqual(expected);
   });
 });
+
+function inEnglish(day: Date, options: Intl.DateTimeFormatOptions): string {
+  return day.toLocaleDateString('en', { timeZone: 'UTC', ...options });
+}

@@ -102,7 +102,7 @@ test('a table that somebody holds a lock on is waited for, not for ever, and the
   expect(await warehouse.rows('select batch_id::int, note from current_sale')).toEqual([[2, 'b']]);
 });
 
-test('a session that its own settings would shift is none: time zone, date style and search path are fixed', async () => {
+test('the settings of the database shift nothing: time zone, date style and search path are fixed', async () => {
   const warehouse = await freshWarehouse(shops);
   const database = warehouse.client.escapeIdentifier(warehouse.client.database ?? '');
   await warehouse.client.query(`

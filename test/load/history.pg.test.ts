@@ -4,6 +4,7 @@ import { column, key } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
 import { model } from '../../src/shared/model/model.ts';
 import { table } from '../../src/shared/model/table.ts';
+import type { TextRow } from '../support/processed.ts';
 import { saleRow, shopRow, shops } from './shops.ts';
 import { freshWarehouse } from './warehouse.ts';
 
@@ -14,7 +15,7 @@ const HISTORY = `
 const created = { created_date: '2024-08-01', created_time: '10:00:00.123456' };
 const updatedAt = (time: string, date = '2024-08-07') => ({ ...created, updated_date: date, updated_time: time });
 
-test('a version is valid from creation, from its last update where that moved, else from when it was seen', async () => {
+test('a version is valid from creation, from its update where that moved, else from when it was seen', async () => {
   const warehouse = await freshWarehouse(shops);
   await warehouse.batch({ dim_shop: [shopRow(1)], fact_sale: [saleRow(1, updatedAt('09:00:00')), saleRow(2)] });
   await warehouse.batch({ fact_sale: [saleRow(1, { ...updatedAt('12:03:00.5'), price: '1.00', note: 'x' })] });
@@ -88,13 +89,6 @@ describe('a fact', () => {
   });
   const columns = { tick_id: key(), value: column(), made: column(), touched: column() };
   const select = 'select version::int, valid_from::text, changed_columns from history_tick order by tick_id, version';
-  const row = (value: number, made: string | null, touched: string | null) => ({
-    tick_id: '1',
-    value: `${value}`,
-    made,
-    touched,
-  });
-
   test('with whole timestamps has its instants from them; where one is null, from when it was seen', async () => {
     const options = { recordKey: 'n', createdAt: 'made', lastUpdated: 'touched' } as const;
     const warehouse = await freshWarehouse(
@@ -127,3 +121,7 @@ describe('a fact', () => {
     ]);
   });
 });
+
+function row(value: number, made: string | null, touched: string | null): TextRow {
+  return { tick_id: '1', value: `${value}`, made, touched };
+}

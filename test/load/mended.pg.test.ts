@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { numeric } from '../../src/shared/model/column.ts';
 import { column } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
-import { reject } from '../support/processed.ts';
+import type { Reject } from '../../src/transform/reject.ts';
+import { reject, type TextRow } from '../support/processed.ts';
 import { factColumns, factOptions, factSale, sale, saleRow, shopRow, shops, shopsWith, sourceSale } from './shops.ts';
 import { freshWarehouse, type Warehouse } from './warehouse.ts';
 
@@ -23,8 +24,6 @@ describe('a mended model', () => {
   );
   const { price: _, ...others } = factColumns;
   const withoutPrice = shopsWith(fact('fact_sale', sale, factOptions, others));
-  const badPrice = (id: string | null, price: string, differs = {}) =>
-    reject(factSale.spec, 'price', 'has more than 2 decimals', sourceSale(id, { price, ...differs }));
 
   test('gives back what it can hold now, of its own batch, and keeps the rest', async () => {
     const warehouse = await withShop();
@@ -90,3 +89,7 @@ describe('a mended model', () => {
     expect(await warehouse.rows(WAITING)).toEqual([]);
   });
 });
+
+function badPrice(id: string | null, price: string, differs: TextRow = {}): Reject {
+  return reject(factSale.spec, 'price', 'has more than 2 decimals', sourceSale(id, { price, ...differs }));
+}

@@ -4,6 +4,7 @@ import { column, key } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
 import { model } from '../../src/shared/model/model.ts';
 import { table } from '../../src/shared/model/table.ts';
+import type { Reject } from '../../src/transform/reject.ts';
 import { reject } from '../support/processed.ts';
 import { dimShop, factSale, saleRow, shopRow, shops, sourceSale } from './shops.ts';
 import { freshWarehouse, type Warehouse } from './warehouse.ts';
@@ -125,9 +126,6 @@ describe('what transform has rejected', () => {
 });
 
 describe('a rejected dimension row', () => {
-  const nameless = (shopName: string | null) =>
-    reject(dimShop.spec, 'shop_name', 'is null', { shop_id: '1', shop_name: shopName });
-
   test('is settled, with all before it, when a usable row of its key arrives', async () => {
     const warehouse = await freshWarehouse(shops);
     await warehouse.batch({}, { rejects: [nameless(null)] });
@@ -153,3 +151,7 @@ describe('a rejected dimension row', () => {
     expect(await warehouse.rows(WAITING)).toEqual([[5, '1', 'shop_name', null]]);
   });
 });
+
+function nameless(shopName: string | null): Reject {
+  return reject(dimShop.spec, 'shop_name', 'is null', { shop_id: '1', shop_name: shopName });
+}

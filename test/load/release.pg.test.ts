@@ -68,7 +68,7 @@ describe('a row that refers to a dimension row that is not there', () => {
     expect(await warehouse.rows(VERSIONS)).toEqual([[1, 2, 2, null]]);
   });
 
-  test('does not turn the current table back when it is released late, nor does the surrogate key tell the order', async () => {
+  test('released late does not turn the current table back, and the surrogate key is not the order', async () => {
     const warehouse = await withShop();
     await warehouse.batch({ fact_sale: [saleRow(1, { note: 'a' })] });
     await warehouse.batch({ fact_sale: [saleRow(1, { note: 'b', shop_id: '2' })] });

@@ -34,28 +34,28 @@ interface Version {
 interface Scenario {
   /** The versions that each batch brings. */
   readonly batches: readonly (readonly Version[])[];
-  /** The batch (from 0) by which a dimension row arrives: shops 1 to 3, then items 1 and 2. */
+  /** The batch (from 0) by which a dimension row arrives: shops 1 and 2, then item 1. */
   readonly arrivals: readonly number[];
   /** The batch from which on the model is the wider one. */
   readonly mended: number;
 }
 
 const version: fc.Arbitrary<Version> = fc.record({
-  key: fc.integer({ min: 1, max: 3 }),
-  shop: fc.integer({ min: 1, max: 3 }),
-  item: fc.constantFrom(null, null, 1, 2),
-  note: fc.constantFrom('a', 'a', 'b'),
-  fine: fc.constantFrom(false, false, false, true),
+  key: fc.integer({ min: 1, max: 2 }),
+  shop: fc.integer({ min: 1, max: 2 }),
+  item: fc.constantFrom(null, null, null, 1),
+  note: fc.constantFrom('a', 'a', 'a', 'b'),
+  fine: fc.constantFrom(false, false, false, false, true),
 });
 
-const SIZE = 6;
+const SIZE = 7;
 
 const scenario: fc.Arbitrary<Scenario> = fc.record({
-  batches: fc.array(fc.uniqueArray(version, { maxLength: 3, selector: ({ key }) => key }), {
+  batches: fc.array(fc.uniqueArray(version, { minLength: 1, maxLength: 2, selector: ({ key }) => key }), {
     minLength: SIZE,
     maxLength: SIZE,
   }),
-  arrivals: fc.array(fc.integer({ min: 0, max: SIZE }), { minLength: 5, maxLength: 5 }),
+  arrivals: fc.array(fc.integer({ min: 0, max: SIZE }), { minLength: 3, maxLength: 3 }),
   mended: fc.integer({ min: 0, max: SIZE }),
 });
 
@@ -68,8 +68,8 @@ function contents({ batches, arrivals, mended }: Scenario): readonly (BatchConte
     return {
       model,
       rows: {
-        dim_shop: arrived.filter((which) => which < 3).map((which) => shopRow(which + 1)),
-        dim_item: arrived.filter((which) => which >= 3).map((which) => itemRow(which - 2)),
+        dim_shop: arrived.filter((which) => which < 2).map((which) => shopRow(which + 1)),
+        dim_item: arrived.filter((which) => which >= 2).map((which) => itemRow(which - 1)),
         fact_sale: versions.filter((one) => !rejected(one)).map((one) => saleRow(one.key, differences(one))),
       },
       rejects: versions.filter(rejected).map(rejectOf),
@@ -113,6 +113,6 @@ test('rows that had to wait end as if nothing had ever been missing, nor the mod
       const expected = await outcome(early, { ...told, arrivals: told.arrivals.map(() => 0), mended: 0 });
       expect(await outcome(late, told)).toEqual(expected);
     }),
-    { numRuns: Number(process.env['STARLING_TEST_RUNS'] ?? 12) },
+    { numRuns: Number(process.env['STARLING_TEST_RUNS'] ?? 8) },
   );
 }, 600_000);

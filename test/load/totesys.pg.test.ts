@@ -41,7 +41,8 @@ test('every star takes a first load, a change, and the same again', async () => 
   const changed = Object.entries(facts).map(([name, [row]]) => [name, [{ ...row, last_updated_time: '10:00:00' }]]);
   for (let time = 1; time <= 2; time += 1) await warehouse.batch(Object.fromEntries(changed));
   for (const { name } of totesys.facts) {
-    const history = `select version::int, batch_id::int, changed_columns from ${name.replace('fact', 'history')} order by 1`;
+    const view = name.replace('fact', 'history');
+    const history = `select version::int, batch_id::int, changed_columns from ${view} order by 1`;
     expect(await warehouse.rows(history)).toEqual([
       [1, 1, null],
       [2, 2, ['last_updated_time']],

@@ -10,7 +10,8 @@ const loaded = { batch: 5, snapshotAt: new Date(SNAPSHOT) };
 
 /** Ingest looked at the source at `seen_at` and had then committed all up to `seen_batch`. */
 function looked(seen_at: string, seen_batch: number): StageState {
-  return { stage: 'ingest', looked_at: seen_at, batch: seen_batch, outcome: 'nothing_new', detail: { seen_at, seen_batch } };
+  const detail = { seen_at, seen_batch };
+  return { stage: 'ingest', looked_at: seen_at, batch: seen_batch, outcome: 'nothing_new', detail };
 }
 
 describe('the warehouse is as fresh as', () => {

@@ -53,7 +53,8 @@ describe('a stage leaves behind', () => {
     const bug = new TypeError('not a function');
     await expect(run(lake, async () => Promise.reject(bug))).rejects.toBe(bug);
     const error = { kind: 'bug', message: 'not a function' };
-    expect(await readState(lake, 'ingest')).toEqual({ stage: 'ingest', looked_at: NOW, batch: 0, outcome: 'failed', error });
+    const failed = { stage: 'ingest', looked_at: NOW, batch: 0, outcome: 'failed', error };
+    expect(await readState(lake, 'ingest')).toEqual(failed);
   });
 });
 

@@ -65,7 +65,7 @@ export interface Spawned {
   readonly child: ChildProcess;
   /** What it has written so far. */
   readonly output: () => { readonly stdout: string; readonly stderr: string };
-  /** Resolves when it has ended and its pipes are closed. The status of a signal is 128 and its number, as in a shell. */
+  /** Resolves when it has ended and its pipes are closed. The status of a signal is 128 plus its number. */
   readonly ended: Promise<Ran>;
   /** Resolves once its output is such; an error where it ends before. */
   readonly until: (isSuch: (output: { readonly stdout: string; readonly stderr: string }) => boolean) => Promise<void>;

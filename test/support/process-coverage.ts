@@ -1,6 +1,6 @@
 /**
- * Counts what spawned `dist/starling.js` processes ran into the coverage of the test run. They leave V8's counts for the
- * bundle in a directory; before the report is made they are carried over, through the source map, to the files of src.
+ * Counts what spawned `dist/starling.js` processes ran into the coverage of the test run. They leave V8's counts for
+ * the bundle in a directory; before the report is made they are carried over, through the source map, to files of src.
  */
 
 import { mkdtempSync } from 'node:fs';

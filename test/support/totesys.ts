@@ -2,7 +2,10 @@
 
 import { join } from 'node:path';
 import type { Client } from 'pg';
+import type { PipelineContext } from '../../src/cli/context.ts';
+import { DirectoryLake } from '../../src/local/directory-lake.ts';
 import { generateTotesys } from '../../src/local/totesys/generate.ts';
+import { totesys } from '../../src/models/totesys/model.ts';
 import type { Environment } from './cli.ts';
 import { clonedDatabase, connectTo, freshDatabase, temporaryDirectory } from './postgres.ts';
 
@@ -49,9 +52,28 @@ export async function placeOn(sourceUrl: string, source: Client): Promise<Place>
   };
 }
 
+/** What the command line would pass to the stages, for tests that pass something else. */
+export function contextOf(place: Place, changes: Partial<PipelineContext> = {}): PipelineContext {
+  const { sourceUrl, warehouseUrl, lake } = place;
+  return {
+    model: totesys,
+    sourceUrl,
+    sourceSchema: 'public',
+    warehouseUrl,
+    warehouseSchema: 'public',
+    ingestion: new DirectoryLake(join(lake, 'ingestion')),
+    processed: new DirectoryLake(join(lake, 'processed')),
+    report: () => undefined,
+    now: () => new Date(),
+    signal: new AbortController().signal,
+    whole: false,
+    ...changes,
+  };
+}
+
 /** Rows as arrays of texts. */
-export async function rowsOf(client: Client, sql: string, values: readonly unknown[] = []): Promise<readonly string[][]> {
-  const { rows } = await client.query<unknown[]>({ text: sql, values: [...values], rowMode: 'array' });
+export async function rowsOf(client: Client, sql: string): Promise<readonly string[][]> {
+  const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' });
   return rows.map((row) => row.map(String));
 }
 

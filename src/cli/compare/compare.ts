@@ -28,7 +28,8 @@ export function agrees({ different, missing, extra }: Comparison): boolean {
 /** Compares every dimension and current fact with the source as it is now, row by row and column by column. */
 export async function compare(context: PipelineContext): Promise<readonly Comparison[]> {
   const source = await connect('source', context.sourceUrl, SOURCE_SETTINGS);
-  const warehouse = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS).catch(async (error: unknown) => {
+  const connecting = connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
+  const warehouse = await connecting.catch(async (error: unknown) => {
     await close(source);
     throw error;
   });

@@ -4,14 +4,14 @@ import { identifier, qualified } from '../../shared/postgres/sql.ts';
 import type { ColumnType } from '../../shared/types/type.ts';
 
 /**
- * What the model says the warehouse should hold, computed by the source itself in SQL: a second way from the source to the
- * star, that shares nothing with the pipeline but the declaration. All values are text.
+ * What the model says the warehouse should hold, computed by the source itself in SQL: a second way from the source to
+ * the star, that shares nothing with the pipeline but the declaration. All values are text.
  */
 export function expectedRows(model: Model, schema: string, output: OutputSpec): string {
-  const lookups = [...new Set(output.columns.flatMap(({ origin }) => (origin.kind === 'lookup' ? [alias(origin)] : [])))];
+  const joined = new Set<string>();
   const joins = output.columns.flatMap(({ origin }) => {
-    if (origin.kind !== 'lookup' || !lookups.includes(alias(origin))) return [];
-    lookups.splice(lookups.indexOf(alias(origin)), 1);
+    if (origin.kind !== 'lookup' || joined.has(alias(origin))) return [];
+    joined.add(alias(origin));
     const key = model.tables.find((table) => table.name === origin.table)?.key ?? '';
     const name = identifier(alias(origin));
     const on = `${name}.${identifier(key)} = s.${identifier(origin.column)}`;

@@ -48,14 +48,12 @@ export function warehouseTables(model: Model): readonly WarehouseTable[] {
 }
 
 function dateTable(): WarehouseTable {
-  const plain = (name: string, kind: 'int' | 'text' | 'date') => ({
-    name,
-    type: { kind },
-    nullable: false,
-    references: null,
-  });
-  const columns = [plain('date_id', 'date'), ...DATE_COLUMNS.map(([name, kind]) => plain(name, kind))];
+  const columns = [dateColumn('date_id', 'date'), ...DATE_COLUMNS.map(([name, kind]) => dateColumn(name, kind))];
   return { name: dimDate.name, columns, identity: null, primaryKey: 'date_id', unique: null };
+}
+
+function dateColumn(name: string, kind: 'int' | 'text' | 'date'): WarehouseColumn {
+  return { name, type: { kind }, nullable: false, references: null };
 }
 
 function dimensionTable(dimension: DimensionSpec): WarehouseTable {

@@ -1,3 +1,4 @@
+import type { OutputColumn } from '../../shared/model/expression.ts';
 import { type FactSpec, type InstantColumns, instantColumns } from '../../shared/model/fact.ts';
 import { historyName } from '../../shared/model/model.ts';
 import { identifier, literal, qualified } from '../../shared/postgres/sql.ts';
@@ -9,12 +10,13 @@ const ADDED = ['version', 'valid_from', 'valid_to', 'is_current', 'recorded_at',
 /**
  * The history view of a fact: every version with its number, the time for which it was valid, and what changed in it.
  *
- * A version is valid from the row's creation (version 1), from its `last_updated` where that moved, else from Starling's
- * own clock at the snapshot that first saw it; never from before the version it replaces. Three nested selects, since a
- * window function cannot see another's result. A condition on the key reaches the innermost: it partitions them all.
+ * A version is valid from the row's creation (version 1), from its `last_updated` where that moved, else from
+ * Starling's own clock at the snapshot that first saw it; never from before the version it replaces. Three nested
+ * selects, since a window function cannot see another's result. A condition on the key reaches the innermost: it
+ * partitions them all.
  *
- * @param existing The view's columns as they are, in order: `create or replace` can only add behind them. One that the model
- * does not have any more is still in the table.
+ * @param existing The view's columns as they are, in order: `create or replace` can only add behind them. One that
+ * the model does not have any more is still in the table.
  */
 export function historyView(schema: string, fact: FactSpec, existing: readonly string[]): string {
   const own = [fact.recordKey, ...fact.columns.map((column) => column.name), BATCH_ID];
@@ -68,9 +70,11 @@ ${changes.join(',\n')}
 /** As `timestamptz`: naive times are UTC. */
 function instant(columns: InstantColumns | null): string {
   if (!columns) return 'null::timestamptz';
-  const column = (name: string) => `fact.${identifier(name)}`;
-  if (columns.kind === 'parts')
-    return `((${column(columns.day.name)} + ${column(columns.time.name)}) at time zone 'UTC')`;
-  const name = column(columns.column.name);
+  if (columns.kind === 'parts') return `((${ofFact(columns.day)} + ${ofFact(columns.time)}) at time zone 'UTC')`;
+  const name = ofFact(columns.column);
   return columns.column.type.kind === 'timestamptz' ? name : `(${name} at time zone 'UTC')`;
+}
+
+function ofFact({ name }: OutputColumn): string {
+  return `fact.${identifier(name)}`;
 }

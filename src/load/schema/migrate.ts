@@ -37,8 +37,8 @@ const EXISTING = `
 const SCHEMA_LOCK = 'select pg_catalog.pg_advisory_xact_lock(7350, 1)';
 
 /**
- * Makes the warehouse what the model says, by additions only: schemas, tables, columns, wider types, views. Does nothing,
- * and takes no lock, where it is so already.
+ * Makes the warehouse what the model says, by additions only: schemas, tables, columns, wider types, views. Does
+ * nothing, and takes no lock, where it is so already.
  * @returns the statements that were run.
  * @throws PipelineError `warehouse_schema` naming every column whose type cannot be made to fit.
  */
@@ -62,9 +62,7 @@ const BLOCKED = new Set(['2BP01', '0A000']);
 function failBlocked(error: unknown): never {
   if (!(error instanceof pg.DatabaseError) || !BLOCKED.has(error.code ?? '')) throw error;
   const message = `warehouse: ${error.message}${error.detail === undefined ? '' : ` (${error.detail})`}`;
-  throw new PipelineError('warehouse_schema', message, {
-    ...(error.code === undefined ? {} : { sqlstate: error.code }),
-  });
+  throw new PipelineError('warehouse_schema', message, error.code === undefined ? {} : { sqlstate: error.code });
 }
 
 async function statements(client: pg.Client, schema: string, model: Model): Promise<readonly string[]> {

@@ -18,8 +18,8 @@ export interface ViewChanges {
 }
 
 /**
- * A view is made again when the declaration it was made from, which its comment names, is another one. It can only grow in
- * place; where a column it shows changes its type (`retyped`), it has to go first.
+ * A view is made again when the declaration it was made from, which its comment names, is another one. It can only
+ * grow in place; where a column it shows changes its type (`retyped`), it has to go first.
  */
 export function viewChanges(
   schema: string,

@@ -5,6 +5,7 @@ import { column, key } from '../../../src/shared/model/expression.ts';
 import { fact } from '../../../src/shared/model/fact.ts';
 import { type Model, model } from '../../../src/shared/model/model.ts';
 import { table } from '../../../src/shared/model/table.ts';
+import { reject } from '../../support/processed.ts';
 import {
   dimItem,
   dimShop,
@@ -19,6 +20,7 @@ import {
   shop,
   shopRow,
   shops,
+  sourceSale,
 } from '../shops.ts';
 import { freshWarehouse, type Warehouse } from '../warehouse.ts';
 
@@ -218,18 +220,23 @@ test('a column that the model lets be null from now on is let be null', async ()
 });
 
 test('a warehouse can be filled again from a log that began before the model grew', async () => {
+  const wide = table('shop', { shop_id: int().key(), shop_name: text(), town: text() });
+  const dimWide = dimension('dim_shop', wide, { shop_id: key(), shop_name: column(), town: column() });
+  const grown = model({ tables: [wide, item, bigSale], dimensions: [dimWide, dimItem], facts: [grownFact] });
   const old = await loaded();
-  await old.processed.commit({
-    model: withDiscount,
-    rows: { fact_sale: [saleRow(1, { discount: '5' }), saleRow(2, { discount: '0' })] },
-  });
-  await old.load({ model: withDiscount });
-  const history =
-    'select sale_id, version::int, batch_id::int, note, discount, changed_columns from history_sale order by 1, 2';
-  const expected = await old.rows(history);
-  const fresh = await freshWarehouse(withDiscount);
+  await old.batch({}, { rejects: [reject(factSale.spec, 'price', 'bad', sourceSale('3', { price: '1.50' }))] });
+  const sales = [saleRow(1, { discount: '5' }), saleRow(2, { discount: '0' })];
+  await old.batch({ dim_shop: [{ ...shopRow(2), town: 'Leeds' }], fact_sale: sales }, { model: grown });
+  const fresh = await freshWarehouse(grown);
   await fresh.load({ processed: old.processed.lake });
-  expect(await fresh.rows(history)).toEqual(expected);
+  for (const content of [
+    'select sale_id, version, batch_id, price, note, discount, changed_columns from history_sale order by 1, 2',
+    'select shop_id, shop_name, town from dim_shop order by 1',
+    'select batch_id, record_key, released_at is null from pipeline.quarantine',
+  ]) {
+    expect(await fresh.rows(content)).toEqual(await old.rows(content));
+  }
+  expect(await fresh.rows('select town from dim_shop order by 1')).toEqual([['Leeds'], [null]]);
   expect(await fresh.initialise()).toEqual([]);
 });
 

@@ -21,8 +21,9 @@ const TYPES = new Map([
 const STAMPED = 'created_date date, created_time time, last_updated_date date, last_updated_time time';
 
 const SALES = `
-  sales_order_id int, ${STAMPED}, sales_staff_id int, counterparty_id int, units_sold int, unit_price money, currency_id int,
-  design_id int, agreed_payment_date date, agreed_delivery_date date, agreed_delivery_location_id int, batch_id bigint`;
+  sales_order_id int, ${STAMPED}, sales_staff_id int, counterparty_id int, units_sold int, unit_price money,
+  currency_id int, design_id int, agreed_payment_date date, agreed_delivery_date date,
+  agreed_delivery_location_id int, batch_id bigint`;
 
 const PURCHASES = `
   purchase_order_id int, ${STAMPED}, staff_id int, counterparty_id int, item_code text, item_quantity int,
@@ -33,8 +34,8 @@ const PAYMENTS = `
   payment_id int, ${STAMPED}, transaction_id int, counterparty_id int, payment_amount money, currency_id int,
   payment_type_id int, paid boolean, payment_date date, batch_id bigint`;
 
-const ADDED = `version bigint, valid_from timestamptz, valid_to timestamptz, is_current boolean, recorded_at timestamptz,
-  changed_columns text[]`;
+const ADDED = `version bigint, valid_from timestamptz, valid_to timestamptz, is_current boolean,
+  recorded_at timestamptz, changed_columns text[]`;
 
 /** In the order of their names. */
 const RELATIONS: readonly (readonly [string, string])[] = [
@@ -55,8 +56,8 @@ const RELATIONS: readonly (readonly [string, string])[] = [
   ['dim_design', 'design_id int, design_name text, file_location text, file_name text'],
   [
     'dim_location',
-    `location_id int, address_line_1 text, address_line_2 text, district text, city text, postal_code text, country text,
-      phone text`,
+    `location_id int, address_line_1 text, address_line_2 text, district text, city text, postal_code text,
+      country text, phone text`,
   ],
   ['dim_payment_type', 'payment_type_id int, payment_type_name text'],
   [

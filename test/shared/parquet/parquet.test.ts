@@ -204,7 +204,7 @@ describe('bytes that are no such file', () => {
     }
   });
 
-  test('are corrupt where they are overwritten, or still hold all rows; the next file is read all the same', async () => {
+  test('are corrupt where they are overwritten, or still hold all rows; the next file is read still', async () => {
     const whole = await encoded(COLUMNS.map(({ type }) => fc.sample(cellsOf(type), { numRuns: 50, seed: 3 })));
     const place = fc.integer({ min: 0, max: whole.length - 8 });
     await fc.assert(
