@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { main } from './main.ts';
+import { createOutput } from './output.ts';
 
 /** The process: its arguments, streams and signals. */
 const packageFile = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
@@ -23,4 +24,10 @@ for (const stream of [stdout, stderr]) {
     if (error.code !== 'EPIPE') throw error;
   });
 }
-process.exitCode = await main(process.argv.slice(2), { stdout, stderr, environment, signal: stop.signal, version });
+const argv = process.argv.slice(2);
+// What Node and the drivers warn of would be the only lines on stderr that are not JSON.
+if (argv.includes('--json')) {
+  const { log } = createOutput(true, { stdout, stderr });
+  process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message));
+}
+process.exitCode = await main(argv, { stdout, stderr, environment, signal: stop.signal, version });

@@ -3,12 +3,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { demo } from '../../src/cli/demo.ts';
 import { createOutput } from '../../src/cli/output.ts';
 import { roleUrl } from '../ingest/roles.ts';
-import { Capture, type Environment, type Event, eventsOf, runMain } from '../support/cli.ts';
-import { contextOf, countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
+import { Capture, type Environment, type Event, eventsOf, runMain, runStarling } from '../support/cli.ts';
+import { contextOf, countOf, freshPlace, type Place, quietTemplate, type Template } from '../support/totesys.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
-  template = await totesysTemplate();
+  template = await quietTemplate();
 });
 
 interface Failed {
@@ -148,13 +148,23 @@ test('a lake that cannot be written to is an error of the lake', async () => {
   expect(ran.logs.map(({ kind }) => String(kind).startsWith('lake_'))).not.toContain(false);
 });
 
-describe('a demo whose pipeline fails', () => {
-  async function demoOf(place: Place): Promise<{ readonly isDone: boolean; readonly logs: readonly Event[] }> {
-    const stderr = new Capture();
-    const isDone = await demo(contextOf(place), createOutput(true, { stdout: new Capture(), stderr }));
-    return { isDone, logs: eventsOf(stderr.text) };
-  }
+test('with --json, what Node and the drivers warn of is JSON as well', async () => {
+  const { directory: cwd, lake } = await freshPlace(template);
+  // The driver warns of what this mode will mean in its next version.
+  const url = `${NOBODY_THERE}?sslmode=require`;
+  const environment = { SOURCE_URL: url, WAREHOUSE_URL: url, LAKE_DIR: lake };
+  const { status, stderr } = await runStarling(['ingest', '--json'], { cwd, environment });
+  expect(status).toBe(1);
+  expect(eventsOf(stderr)).toMatchObject([{ level: 40, warning: 'Warning' }, { level: 50, kind: 'source_unreachable' }]);
+});
 
+async function demoOf(place: Place): Promise<{ readonly isDone: boolean; readonly logs: readonly Event[] }> {
+  const stderr = new Capture();
+  const isDone = await demo(contextOf(place), createOutput(true, { stdout: new Capture(), stderr }));
+  return { isDone, logs: eventsOf(stderr.text) };
+}
+
+describe('a demo whose pipeline fails', () => {
   test('at first is not done', async () => {
     const place = { ...(await freshPlace(template)), warehouseUrl: NOBODY_THERE };
     expect(await demoOf(place)).toMatchObject({ isDone: false, logs: [{ kind: 'warehouse_unreachable' }] });

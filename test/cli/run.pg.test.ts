@@ -2,11 +2,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { liveOneDay } from '../../src/local/totesys/day.ts';
 import { roleUrl } from '../ingest/roles.ts';
 import { type Event, eventsOf, runMain } from '../support/cli.ts';
-import { countOf, freshPlace, type Place, rowsOf, totesysTemplate } from '../support/totesys.ts';
+import { countOf, freshPlace, type Place, quietTemplate, rowsOf, type Template } from '../support/totesys.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
-  template = await totesysTemplate();
+  template = await quietTemplate();
 });
 
 /** Runs a command with --json and gives its objects; an error unless it was done. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Event, eventsOf, runMain } from '../support/cli.ts';
-import { freshPlace, type Place, rowsOf, totesysTemplate } from '../support/totesys.ts';
+import { freshPlace, type Place, quietTemplate, rowsOf, type Template } from '../support/totesys.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
-  template = await totesysTemplate();
+  template = await quietTemplate();
 });
 
 async function run({ environment }: Place, ...argv: readonly string[]): Promise<void> {

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { eventsOf, type Spawned, spawnStarling } from '../support/cli.ts';
 import { connectTo } from '../support/postgres.ts';
-import { countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
+import { countOf, freshPlace, type Place, type Template, totesysTemplate } from '../support/totesys.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
   template = await totesysTemplate();
 });
@@ -36,9 +36,9 @@ describe('watch', () => {
   test('runs again and again, takes up what changed, and ends on SIGTERM while it waits', async () => {
     const place = await freshPlace(template);
     const watch = await start(place, 'watch', '--every', '1s');
-    await watch.until((output) => times(output, 'batch', 'load') === 1);
+    await watch.until((output) => times(output, 'batch', 'load') >= 1);
     await place.source.query('update sales_order set units_sold = units_sold + 1 where sales_order_id = 9');
-    await watch.until((output) => times(output, 'batch', 'load') === 2 && times(output, 'nothing_new', 'load') === 1);
+    await watch.until((output) => times(output, 'batch', 'load') >= 2 && times(output, 'nothing_new', 'load') >= 1);
     watch.child.kill('SIGTERM');
     expect(await watch.ended).toMatchObject({ status: 0, stderr: '' });
     expect(await countOf(place.warehouse, 'select count(*) from fact_sales_order')).toBe(121);
@@ -50,7 +50,7 @@ describe('watch', () => {
     const watch = await start(place, 'watch', '--every', '1s');
     await watch.until(({ stderr }) => stderr.split('source_structure').length > 2);
     await place.source.query('alter table designs rename to design');
-    await watch.until((output) => times(output, 'batch', 'load') === 1);
+    await watch.until((output) => times(output, 'batch', 'load') >= 1);
     watch.child.kill('SIGINT');
     const { status, stderr } = await watch.ended;
     expect(status).toBe(0);

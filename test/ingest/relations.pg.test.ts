@@ -51,6 +51,17 @@ describe('another source under the same address', () => {
   });
 });
 
+test('a source that does not say which cluster it is can be followed all the same', async () => {
+  const source = await harness(server, THREE, item);
+  const sourceUrl = await roleUrl(source, 'grant select on item to');
+  await source.sql.query('revoke execute on function pg_control_system() from public');
+  expect(await source.rows({ sourceUrl })).toEqual({ item: 3 });
+  expect((await source.entries())[0]?.source).toMatchObject({ system_identifier: null, timeline: '00000001' });
+  await source.sql.query(`insert into item values (4, 'four')`);
+  expect(await source.rows({ sourceUrl })).toEqual({ item: 1 });
+  expect(warnings(source)).toEqual([]);
+});
+
 describe('a table', () => {
   test('that another was renamed into the place of is read whole, and said so', async () => {
     const source = await harness(server, `${THREE}; create table spare (item_id int primary key, name text)`, item);

@@ -117,4 +117,16 @@ describe('a name', () => {
     expect(await source.rows()).toEqual({ item: 1, Item: 2 });
     expect(await source.records(1, 'Item')).toEqual([{ id: '2' }, { id: '3' }]);
   });
+
+  test('of each of very many columns may be long: the header is then more than one piece', async () => {
+    const names = Array.from({ length: 1200 }, (_, at) => `column_${String(at).padStart(4, '0')}`.padEnd(63, '_'));
+    const columns = Object.fromEntries(names.map((name, at) => [name, at === 0 ? int().key() : int()]));
+    const source = await harness(server, `create table wide (${names.map((name) => `${name} int`).join(', ')})`,
+      table('wide', columns));
+    expect(await source.rows()).toEqual({ wide: 0 });
+    expect(await source.objects()).toEqual([]);
+    await source.sql.query(`insert into wide values (${names.map((_, at) => at).join(', ')})`);
+    expect(await source.rows()).toEqual({ wide: 1 });
+    expect((await source.records(2, 'wide'))[0]).toEqual(Object.fromEntries(names.map((name, at) => [name, `${at}`])));
+  });
 });

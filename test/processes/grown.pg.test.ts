@@ -11,11 +11,11 @@ import { fact } from '../../src/shared/model/fact.ts';
 import { model } from '../../src/shared/model/model.ts';
 import { table } from '../../src/shared/model/table.ts';
 import type { ReportEvent } from '../../src/shared/report.ts';
-import { contextOf, freshPlace, rowsOf, totesysTemplate } from '../support/totesys.ts';
+import { contextOf, freshPlace, quietTemplate, rowsOf, type Template } from '../support/totesys.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
-  template = await totesysTemplate();
+  template = await quietTemplate();
 });
 
 const salesOrder = table('sales_order', { ...source.salesOrder.declared, discount: int() });

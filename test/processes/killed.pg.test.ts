@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Random, randomFrom } from '../../src/local/totesys/random.ts';
 import { runMain, spawnStarling } from '../support/cli.ts';
-import { freshPlace, type Place, placeOn, totesysTemplate } from '../support/totesys.ts';
+import { freshPlace, type Place, placeOn, type Template, totesysTemplate } from '../support/totesys.ts';
 import { currentRows, expectExact } from './warehouses.ts';
 import { startWriter } from './writer.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
   template = await totesysTemplate();
 });
@@ -59,5 +59,5 @@ describe('a run that is killed at any moment', () => {
     await expectExact(place);
     await expectExact(undisturbed);
     expect(await currentRows(place.warehouse)).toEqual(await currentRows(undisturbed.warehouse));
-  });
+  }, 180_000);
 });

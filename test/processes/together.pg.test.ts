@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { liveOneDay } from '../../src/local/totesys/day.ts';
 import { type Ran, runStarling } from '../support/cli.ts';
-import { countOf, freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
+import { countOf, freshPlace, type Place, type Template, totesysTemplate } from '../support/totesys.ts';
 import { expectExact } from './warehouses.ts';
 import { startWriter } from './writer.ts';
 
-let template: string;
+let template: Template;
 beforeAll(async () => {
   template = await totesysTemplate();
 });

@@ -5,9 +5,10 @@ import type { Client } from 'pg';
 import type { PipelineContext } from '../../src/cli/context.ts';
 import { DirectoryLake } from '../../src/local/directory-lake.ts';
 import { generateTotesys } from '../../src/local/totesys/generate.ts';
+import type { Superuser } from '../../src/local/postgres/databases.ts';
 import { totesys } from '../../src/models/totesys/model.ts';
 import type { Environment } from './cli.ts';
-import { clonedDatabase, connectTo, freshDatabase, temporaryDirectory } from './postgres.ts';
+import { clonedDatabase, connectTo, freshDatabase, ownServer, temporaryDirectory, testServer } from './postgres.ts';
 
 /** A source, a warehouse and a lake of a user's own, and superusers who look at them. */
 export interface Place {
@@ -21,24 +22,38 @@ export interface Place {
   readonly environment: Environment;
 }
 
-/** The URL of a small totesys to clone; nobody stays connected to it. */
-export async function totesysTemplate(orders = 120): Promise<string> {
-  const url = await freshDatabase('totesys');
+/** A small totesys to clone, and the server that it is on. */
+export interface Template {
+  readonly url: string;
+  readonly server: Superuser;
+}
+
+export async function totesysTemplate(orders = 120, server: Superuser = testServer): Promise<Template> {
+  const url = await freshDatabase('totesys', server);
   const client = await connectTo(url);
   await generateTotesys(client, { orders, seed: 7 });
+  // Nobody may stay connected to what is cloned.
   await client.end();
-  return url;
+  return { url, server };
+}
+
+/**
+ * On a server where nobody else has a transaction open, which holds back the cursor of every source on it: for tests
+ * of what is not read again.
+ */
+export async function quietTemplate(): Promise<Template> {
+  return totesysTemplate(120, await ownServer({ settings: { autovacuum: 'off' } }));
 }
 
 /** A copy of the template beside an empty warehouse and an empty lake. */
-export async function freshPlace(template: string): Promise<Place> {
-  const sourceUrl = await clonedDatabase(template);
-  return placeOn(sourceUrl, await connectTo(sourceUrl));
+export async function freshPlace({ url, server }: Template): Promise<Place> {
+  const sourceUrl = await clonedDatabase(url, server);
+  return placeOn(sourceUrl, await connectTo(sourceUrl), server);
 }
 
 /** An empty warehouse and an empty lake for a source that is there. */
-export async function placeOn(sourceUrl: string, source: Client): Promise<Place> {
-  const warehouseUrl = await freshDatabase('warehouse');
+export async function placeOn(sourceUrl: string, source: Client, server: Superuser = testServer): Promise<Place> {
+  const warehouseUrl = await freshDatabase('warehouse', server);
   const directory = await temporaryDirectory();
   const lake = join(directory, 'lake');
   return {
