@@ -41,9 +41,6 @@ describe.runIf(there)('the real totesys rows', () => {
     await late.query('commit');
   });
 
-  const count = async (client: pg.Client, table: string) =>
-    Number((await client.query<{ count: string }>(`select count(*) from ${table}`)).rows[0]?.count);
-
   test('every row of every star is loaded', async () => {
     const counts = {
       fact_sales_order: 9845,
@@ -104,6 +101,10 @@ describe.runIf(there)('the real totesys rows', () => {
     expect(versions.map((row) => row.changed_columns)).toEqual([null, ['sales_staff_id']]);
   });
 });
+
+async function count(client: pg.Client, table: string): Promise<number> {
+  return Number((await client.query<{ count: string }>(`select count(*) from ${table}`)).rows[0]?.count);
+}
 
 /** 24 orders, in the columns that were seen to be edited in the live database. */
 async function editSilently(source: pg.Client): Promise<readonly number[]> {
