@@ -155,7 +155,8 @@ test('with --json, what Node and the drivers warn of is JSON as well', async () 
   const environment = { SOURCE_URL: url, WAREHOUSE_URL: url, LAKE_DIR: lake };
   const { status, stderr } = await runStarling(['ingest', '--json'], { cwd, environment });
   expect(status).toBe(1);
-  expect(eventsOf(stderr)).toMatchObject([{ level: 40, warning: 'Warning' }, { level: 50, kind: 'source_unreachable' }]);
+  const warning = { level: 40, warning: 'Warning' };
+  expect(eventsOf(stderr)).toMatchObject([warning, { level: 50, kind: 'source_unreachable' }]);
 });
 
 async function demoOf(place: Place): Promise<{ readonly isDone: boolean; readonly logs: readonly Event[] }> {

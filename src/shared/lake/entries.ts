@@ -36,7 +36,7 @@ const tableSchema = v.object({
   columns: v.array(v.string()),
   /** Why the table was read whole, where it was. */
   whole: v.nullable(v.string()),
-  /** SHA-256 of what `full` and `cursor` read, to tell whether it is what they read last time. */
+  /** SHA-256 of what `full` read, or of what `cursor` will read again, to tell whether the next look finds the same. */
   digest: v.nullable(v.string()),
   rows: count,
   parts: v.array(partSchema),

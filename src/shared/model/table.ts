@@ -8,7 +8,8 @@ export type Columns = Readonly<Record<string, Column>>;
  * How ingest finds what changed in a table.
  * - `xmin`: by the transaction that wrote each row. Misses nothing; one sequential scan a batch.
  * - `cursor`: rows whose `column` is at or above its highest value of the batch before, less `overlap` (seconds for
- *   times, units for integers). For big tables whose column is trusted and indexed. Misses what leaves it alone.
+ *   times, units for integers). For big tables whose column is trusted and indexed. Misses what leaves it alone, and
+ *   rows in which it is null.
  * - `full`: the whole table, whenever its content differs. For views, foreign and small tables.
  */
 export type Strategy =
