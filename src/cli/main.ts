@@ -103,9 +103,12 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
       await runStage(request.stage, context);
       signal.throwIfAborted();
       return true;
-    case 'status':
-      printStatus(await readStatus(context), context.now(), output);
-      return true;
+    case 'status': {
+      const status = await readStatus(context);
+      printStatus(status, context.now(), output);
+      if (status.unanswered) output.fail(status.unanswered);
+      return status.unanswered === null;
+    }
     case 'compare': {
       const comparisons = await compare(context);
       printComparison(comparisons, output);

@@ -1,5 +1,6 @@
 import { ledgerHead } from '../load/ledger.ts';
 import { WAREHOUSE_SETTINGS } from '../load/session.ts';
+import { PipelineError } from '../shared/errors.ts';
 import { freshAsOf, type Loaded } from '../shared/freshness.ts';
 import { ingestionEntrySchema, processedEntrySchema } from '../shared/lake/entries.ts';
 import { Log } from '../shared/lake/log.ts';
@@ -25,6 +26,8 @@ export interface Status {
   /** The source as of then is what the warehouse shows; null when nothing is loaded. */
   readonly freshAsOf: Date | null;
   readonly quarantine: readonly { readonly table: string; readonly rows: number }[];
+  /** The warehouse did not answer: where load is, is what it was last known to be; freshness is not known. */
+  readonly unanswered: PipelineError | null;
 }
 
 export async function readStatus(context: PipelineContext): Promise<Status> {
@@ -35,8 +38,8 @@ export async function readStatus(context: PipelineContext): Promise<Status> {
   ]);
   const ingested = await new Log(context.ingestion, ingestionEntrySchema).head(ingestState?.batch);
   const processed = await new Log(context.processed, processedEntrySchema).head(transformState?.batch);
-  const { loaded, quarantine } = await readWarehouse(context);
-  const held = loaded?.batch ?? 0;
+  const { loaded, quarantine, unanswered } = await readWarehouse(context).catch(notAnswering);
+  const held = loaded?.batch ?? (unanswered ? (loadState?.batch ?? 0) : 0);
   return {
     stages: [
       { stage: 'ingest', batch: ingested, pending: 0, state: ingestState },
@@ -45,7 +48,14 @@ export async function readStatus(context: PipelineContext): Promise<Status> {
     ],
     freshAsOf: freshAsOf(loaded, ingestState),
     quarantine,
+    unanswered,
   };
+}
+
+/** Whoever looks because the warehouse is down wants to see the rest. */
+function notAnswering(error: unknown): Warehouse {
+  if (!(error instanceof PipelineError)) throw error;
+  return { loaded: null, quarantine: [], unanswered: error };
 }
 
 const THERE = `
@@ -55,19 +65,20 @@ const WAITING = `
   select table_name as table, count(*) as rows from pipeline.quarantine
   where released_at is null group by table_name order by table_name`;
 
-type Warehouse = { readonly loaded: Loaded | null; readonly quarantine: Status['quarantine'] };
+type Warehouse = Pick<Status, 'quarantine' | 'unanswered'> & { readonly loaded: Loaded | null };
 
 async function readWarehouse(context: PipelineContext): Promise<Warehouse> {
   const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
     const there = (await client.query<{ there: string }>(THERE)).rows[0]?.there === 't';
-    if (!there) return { loaded: null, quarantine: [] };
+    if (!there) return { loaded: null, quarantine: [], unanswered: null };
     const head = await ledgerHead(client);
     const at = head && (await client.query<{ at: string }>(SNAPSHOT_AT, [head.batch])).rows[0]?.at;
     const waiting = (await client.query<{ table: string; rows: string }>(WAITING)).rows;
     return {
       loaded: head ? { batch: head.batch, snapshotAt: new Date(Number(at)) } : null,
       quarantine: waiting.map((row) => ({ table: row.table, rows: Number(row.rows) })),
+      unanswered: null,
     };
   } catch (error) {
     throw fromPostgres('warehouse', error);
@@ -87,12 +98,23 @@ export function printStatus(status: Status, now: Date, output: Output): void {
   const rows = status.stages.map((stage) => stageRow(stage, now));
   output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], rows));
   output.line('');
-  output.line(`Freshness:   ${seconds === null ? 'nothing is loaded yet' : `the source as of ${ago(seconds)}`}`);
-  const waiting = status.quarantine.map(({ table: name, rows }) => `${name} ${number(rows)}`).join(', ');
-  output.line(`Quarantine:  ${waiting === '' ? 'empty' : waiting}`);
+  output.line(`Freshness:   ${freshness(status, seconds)}`);
+  output.line(`Quarantine:  ${waiting(status)}`);
   for (const { stage, state } of status.stages) {
     if (state?.error) output.line(`Last error:  ${stage}: ${state.error.kind}: ${state.error.message}`);
   }
+}
+
+const UNKNOWN = 'not known: the warehouse did not answer';
+
+function freshness({ unanswered }: Status, seconds: number | null): string {
+  if (unanswered) return UNKNOWN;
+  return seconds === null ? 'nothing is loaded yet' : `the source as of ${ago(seconds)}`;
+}
+
+function waiting({ quarantine, unanswered }: Status): string {
+  if (unanswered) return UNKNOWN;
+  return quarantine.map(({ table: name, rows }) => `${name} ${number(rows)}`).join(', ') || 'empty';
 }
 
 function stageRow({ stage, batch, pending, state }: StageStatus, now: Date): string[] {

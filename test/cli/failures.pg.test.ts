@@ -51,6 +51,22 @@ describe('a stage that fails', () => {
     expect(committed(await run(environment))).toEqual(['load 1']);
   });
 
+  test('is told by status, which shows what it can without the warehouse', async () => {
+    const { environment } = await freshPlace(template);
+    await run(environment);
+    const down = { ...environment, WAREHOUSE_URL: NOBODY_THERE };
+    const shown = await run(down, 'status');
+    expect(shown.status).toBe(1);
+    expect(shown.events.map(({ stage, batch }) => [stage, batch]).slice(0, 3)).toEqual([
+      ['ingest', 1],
+      ['transform', 1],
+      ['load', 1],
+    ]);
+    expect(shown.logs).toMatchObject([{ kind: 'warehouse_unreachable' }]);
+    const { stdout } = await runMain(['status'], down);
+    expect(stdout).toContain('Freshness:   not known: the warehouse did not answer\nQuarantine:  not known');
+  });
+
   test('is told for each of several', async () => {
     const { lake } = await freshPlace(template);
     const ran = await run({ LAKE_DIR: lake, SOURCE_URL: NOBODY_THERE, WAREHOUSE_URL: NOBODY_THERE });

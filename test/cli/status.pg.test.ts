@@ -136,11 +136,3 @@ test('the last error of a stage is told, until the stage succeeds', async () => 
   await run(place, 'ingest');
   expect((await statusOf(place)).errors).toEqual([null, null, null]);
 });
-
-test('that the warehouse cannot be reached is an error', async () => {
-  const { environment } = await freshPlace(template);
-  const elsewhere = { ...environment, WAREHOUSE_URL: 'postgresql://u:s3cret@127.0.0.1:1/x' };
-  const { status, stdout, stderr } = await runMain(['status', '--json'], elsewhere);
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  expect(eventsOf(stderr)).toMatchObject([{ level: 50, kind: 'warehouse_unreachable' }]);
-});

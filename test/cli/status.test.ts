@@ -13,6 +13,7 @@ function shown(seconds: number): string {
     stages: [{ stage: 'ingest', batch: 1, pending: 0, state }],
     freshAsOf: at,
     quarantine: [{ table: 'fact_payment', rows: 1_234 }],
+    unanswered: null,
   };
   const stdout = new Capture();
   printStatus(status, NOW, createOutput(false, { stdout, stderr: new Capture() }));
