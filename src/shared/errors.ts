@@ -48,7 +48,10 @@ const REMEDIES = {
   warehouse_unreachable: { retry: 'next_run', hint: 'Check that the warehouse is up and that WAREHOUSE_URL leads to it.' },
   warehouse_denied: { retry: 'next_run', hint: 'Check user, password and grants: the warehouse user must own its schemas.' },
   warehouse_locked: { retry: 'next_run', hint: 'Somebody holds a lock on a warehouse table; end that session, it is tried again.' },
-  warehouse_schema: { retry: 'never', hint: 'A warehouse table is not as the model says: mend the table or the model.' },
+  warehouse_schema: {
+    retry: 'never',
+    hint: 'Run `starling init` if nothing is loaded yet or the model has grown; else mend the table or the model.',
+  },
   warehouse_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; it is tried again.' },
 
   local: { retry: 'never', hint: 'See the server log under .starling; `starling stop` and a new run start the server afresh.' },

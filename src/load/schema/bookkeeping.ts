@@ -1,3 +1,6 @@
+import { PipelineError } from '../../shared/errors.ts';
+import { literal } from '../../shared/postgres/sql.ts';
+
 /** Starling's own tables, in a schema of their own. The names are a contract with other people's queries. */
 export const BOOKKEEPING = 'pipeline';
 
@@ -31,3 +34,20 @@ export const CREATE_QUARANTINE = `
 export const INDEX_QUARANTINE = `
   create index if not exists quarantine_waiting on pipeline.quarantine (table_name, record_key, batch_id)
   where released_at is null`;
+
+const STAR_IN = 'Starling: which batches the star holds that is in schema ';
+
+/**
+ * The ledger speaks of one star. Its comment says in which schema that is: loading into another one would leave a star
+ * that lacks all batches before.
+ * @param comment The ledger's, as it is; null where there is none yet.
+ * @returns the statement that says so for the first time, or nothing.
+ * @throws PipelineError `config` when the star is in another schema.
+ */
+export function claimSchema(schema: string, comment: string | null): readonly string[] {
+  const known = comment?.startsWith(STAR_IN) === true ? comment.slice(STAR_IN.length) : null;
+  if (known === null) return [`comment on table pipeline.ledger is ${literal(STAR_IN + schema)}`];
+  if (known === schema) return [];
+  const message = `WAREHOUSE_SCHEMA is ${schema}, but this warehouse has its star in schema ${known}`;
+  throw new PipelineError('config', `${message}: set it to that, or use a database of its own`);
+}

@@ -4,7 +4,7 @@ import { historyName, type Model } from '../../shared/model/model.ts';
 import { inTransaction } from '../../shared/postgres/client.ts';
 import { fromPostgres } from '../../shared/postgres/errors.ts';
 import { identifier, qualified } from '../../shared/postgres/sql.ts';
-import { BOOKKEEPING, CREATE_LEDGER, CREATE_QUARANTINE, INDEX_QUARANTINE } from './bookkeeping.ts';
+import { BOOKKEEPING, claimSchema, CREATE_LEDGER, CREATE_QUARANTINE, INDEX_QUARANTINE } from './bookkeeping.ts';
 import { addColumn, createTable, sqlType, type WarehouseColumn, type WarehouseTable, warehouseTables } from './ddl.ts';
 import { type ExistingView, viewChanges } from './views.ts';
 import { isWider } from './widen.ts';
@@ -70,6 +70,7 @@ async function statements(client: pg.Client, schema: string, model: Model): Prom
     (await client.query<{ v: string }>("select current_setting('server_version_num') as v")).rows[0]?.v,
   );
   const bookkeeping = await readColumns(client, BOOKKEEPING);
+  const claimed = claimSchema(schema, bookkeeping.find(({ table }) => table === 'ledger')?.comment ?? null);
   const existing = await readColumns(client, schema);
   const tables = warehouseTables(model).map((table) => changesOf(schema, table, existing, version));
   const unfit = tables.flatMap((table) => table.unfit);
@@ -82,6 +83,7 @@ async function statements(client: pg.Client, schema: string, model: Model): Prom
     ...(await schemaStatements(client, [BOOKKEEPING, schema])),
     ...(bookkeeping.some(({ table }) => table === 'ledger') ? [] : [CREATE_LEDGER]),
     ...(bookkeeping.some(({ table }) => table === 'quarantine') ? [] : [CREATE_QUARANTINE, INDEX_QUARANTINE]),
+    ...claimed,
     ...views.flatMap((view) => view.before),
     ...tables.flatMap((table) => [...table.additions, ...table.widenings]),
     ...views.flatMap((view) => view.after),

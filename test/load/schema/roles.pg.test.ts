@@ -52,3 +52,17 @@ test.each(['Star "schema"; drop', "it's $1 %s\\", 'select', 'Ünïcode 星'])(
     expect(new Set(made)).toEqual(new Set(['pipeline', 'public', schema]));
   },
 );
+
+test('a warehouse whose star is in one schema is not loaded into another', async () => {
+  const warehouse = await freshWarehouse(shops, { schema: 'star' });
+  await warehouse.batch({ dim_shop: [shopRow(1)], fact_sale: [saleRow(1)] });
+  await warehouse.processed.commit({ rows: { fact_sale: [saleRow(1, { note: 'b' })] } });
+  await expect(warehouse.load({ warehouseSchema: 'public' })).rejects.toMatchObject({
+    kind: 'config',
+    message: expect.stringContaining('WAREHOUSE_SCHEMA is public, but this warehouse has its star in schema star'),
+  });
+  const tables = "select relname from pg_class where relnamespace = 'public'::regnamespace";
+  expect(await warehouse.rows(tables)).toEqual([]);
+  await warehouse.load();
+  expect(await warehouse.rows('select count(*)::int from star.fact_sale')).toEqual([[2]]);
+});
