@@ -57,9 +57,11 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
   });
 }
 
-/** Rows; or a table that was read whole for the first time, or for another reason than that it is always. */
-function isWorthKeeping(plan: TablePlan, read: IngestedTable | undefined): boolean {
-  return read !== undefined && (read.rows > 0 || (read.whole !== null && plan.table.strategy.kind === 'xmin'));
+/** Rows; or a table that was read whole and found empty, which the next batch need not find again. */
+function isWorthKeeping({ table, previous }: TablePlan, read: IngestedTable | undefined): boolean {
+  if (!read) return false;
+  if (read.rows > 0) return true;
+  return read.whole !== null && (table.strategy.kind === 'xmin' || read.digest !== (previous?.digest ?? null));
 }
 
 function checkRelations(input: BatchInput, relations: ReadonlyMap<string, Relation>): void {

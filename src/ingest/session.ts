@@ -1,3 +1,5 @@
+import { KEEPALIVE_SETTINGS } from '../shared/postgres/keepalive.ts';
+
 /**
  * What every reading session fixes, so that the same value always has the same text. `row_security = off` makes a
  * policy that would hide rows an error; `synchronize_seqscans = off` makes scans of an unchanged table give the
@@ -19,8 +21,9 @@ export const SOURCE_SETTINGS: Readonly<Record<string, string>> = {
   synchronize_seqscans: 'off',
   default_transaction_read_only: 'on',
   lock_timeout: '10s',
-  // A frozen process must not hold back the source's vacuum for longer than this.
+  // A process frozen between two statements must not hold back the source's vacuum for longer than this.
   idle_in_transaction_session_timeout: '5min',
+  ...KEEPALIVE_SETTINGS,
 };
 
 /** The snapshot of a batch: `pg_current_snapshot()`, taken apart. */

@@ -114,17 +114,21 @@ async function* once<T>(value: T): AsyncGenerator<T> {
   yield value;
 }
 
-/** What still refers to nothing stays; a source row that fits by now is kept as the fact row that it became. */
+/**
+ * What still refers to nothing stays, with what it lacks by now; a source row that fits is kept as the fact row that it
+ * became.
+ */
 function keepMissing(schema: string, reference: Reference): string {
+  const [column, reason] = [literal(reference.column), literal(missingReason(reference))];
   return `
     with missing as (
       delete from ${RELEASABLE} s where ${isMissing(schema, reference, 's')} returning s.*
     )
     update pipeline.quarantine q
-    set stage = 'load', column_name = ${literal(reference.column)}, reason = ${literal(missingReason(reference))},
-      row = to_jsonb(m.*) - '${BATCH_ID}' - '${QUARANTINE_ID}'
+    set stage = 'load', column_name = ${column}, reason = ${reason},
+      row = case q.stage when 'load' then q.row else to_jsonb(m.*) - '${BATCH_ID}' - '${QUARANTINE_ID}' end
     from missing m
-    where q.quarantine_id = m.${QUARANTINE_ID} and q.stage = 'transform'`;
+    where q.quarantine_id = m.${QUARANTINE_ID} and (q.stage, q.column_name, q.reason) <> ('load', ${column}, ${reason})`;
 }
 
 async function putBack({ client, schema }: Target, fact: FactSpec): Promise<number> {

@@ -21,21 +21,24 @@ const REMEDIES = {
     retry: 'next_run',
     hint: 'The stages run different models: deploy the same build to all of them.',
   },
-  key_not_unique: { retry: 'never', hint: 'Declare the key that is unique in the source.' },
+  key_not_unique: {
+    retry: 'never',
+    hint: 'Make the key unique, or declare one that is; the batch stays as it is: start over with a new lake and warehouse.',
+  },
 
   source_unreachable: { retry: 'next_run', hint: 'Check that the source is up and that SOURCE_URL leads to it.' },
   source_denied: { retry: 'next_run', hint: 'Check user, password and grants: the source user needs SELECT on the declared tables.' },
   source_structure: { retry: 'next_run', hint: 'Make declaration and source agree: mend the source, or declare what it has now.' },
   source_strategy: { retry: 'next_run', hint: "Declare the table with strategy 'full' (or 'cursor')." },
   source_hidden: { retry: 'next_run', hint: 'Give the source user BYPASSRLS, or exempt it from the policies.' },
-  source_locked: { retry: 'next_run', hint: 'A table was locked by somebody else, often an ALTER TABLE; it is tried again.' },
+  source_locked: { retry: 'next_run', hint: 'A table was locked by somebody else, often an ALTER TABLE; the next run tries again.' },
   source_behind: {
     retry: 'next_run',
     hint: 'The source went back in time. A lagging replica catches up; after a restore run `starling ingest --whole`.',
   },
-  source_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; it is tried again.' },
+  source_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; the next run tries again.' },
 
-  lake_unavailable: { retry: 'soon', hint: 'The lake did not answer or refused for now; it is tried again.' },
+  lake_unavailable: { retry: 'soon', hint: 'The lake did not answer or refused for now; the next run tries again.' },
   lake_denied: { retry: 'next_run', hint: 'Check the rights on the lake: bucket policy, KMS key, or the directory and its owner.' },
   lake_full: { retry: 'next_run', hint: 'The disk under the lake is full: free some space; it carries on by itself.' },
   lake_missing: { retry: 'next_run', hint: 'An object that the log names is gone: restore it from its versions.' },
@@ -47,12 +50,12 @@ const REMEDIES = {
 
   warehouse_unreachable: { retry: 'next_run', hint: 'Check that the warehouse is up and that WAREHOUSE_URL leads to it.' },
   warehouse_denied: { retry: 'next_run', hint: 'Check user, password and grants: the warehouse user must own its schemas.' },
-  warehouse_locked: { retry: 'next_run', hint: 'Somebody holds a lock on a warehouse table; end that session, it is tried again.' },
+  warehouse_locked: { retry: 'next_run', hint: 'Somebody holds a lock on a warehouse table; end that session; the next run tries again.' },
   warehouse_schema: {
     retry: 'never',
     hint: 'Run `starling init` if nothing is loaded yet or the model has grown; else mend the table or the model.',
   },
-  warehouse_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; it is tried again.' },
+  warehouse_failed: { retry: 'next_run', hint: 'Look up the SQLSTATE in the message; the next run tries again.' },
 
   local: { retry: 'never', hint: 'See the server log under .starling; `starling stop` and a new run start the server afresh.' },
 } as const satisfies Record<string, Remedy>;

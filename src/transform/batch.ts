@@ -1,35 +1,19 @@
-import type { IngestedTable, IngestionEntry, MirrorObjects, ProcessedEntry } from '../shared/lake/entries.ts';
+import type { ProcessedEntry } from '../shared/lake/entries.ts';
 import { dataKey } from '../shared/lake/key.ts';
-import type { Lake } from '../shared/lake/lake.ts';
-import {
-  mirrorColumns,
-  type Model,
-  outputHash,
-  type OutputSpec,
-  outputsOf,
-  QUARANTINE,
-  sourcesOf,
-} from '../shared/model/model.ts';
 import type { DimensionSpec } from '../shared/model/dimension.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
-import type { TableSpec } from '../shared/model/table.ts';
+import { outputHash, type OutputSpec, outputsOf, QUARANTINE, sourcesOf } from '../shared/model/model.ts';
 import type { Report } from '../shared/report.ts';
+import type { Cell } from '../shared/types/type.ts';
 import { dimensionRows } from './dimension.ts';
 import { factMaker } from './fact.ts';
-import { applyBatch, Mirror, readMirror, sameRow, writeMirror } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
+import { changedMirrors, isReady, isWhole, type MirrorInput, readMirrorsOf, writeMirrors } from './mirrors.ts';
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
 import { REJECT_COLUMNS, rejectCells, type Reject } from './reject.ts';
-import type { Cell } from '../shared/types/type.ts';
 
-export interface BatchInput {
-  readonly model: Model;
-  readonly ingestion: Lake;
-  readonly processed: Lake;
-  readonly entry: IngestionEntry;
-  /** The processed entry of the batch before; null for batch 1. */
-  readonly previous: ProcessedEntry | null;
-  readonly attempt: string;
+export interface BatchInput extends MirrorInput {
   readonly report: Report;
 }
 
@@ -42,7 +26,7 @@ type Outputs = Pick<ProcessedEntry, 'outputs' | 'mirrors'>;
 export async function transformBatch(input: BatchInput): Promise<Outputs> {
   const { model, entry, processed } = input;
   const rejects = new PartWriter(processed, REJECT_COLUMNS, (part) => keyOf(input, QUARANTINE, part));
-  const mirrors = await changedMirrors(input);
+  const mirrors = await changedMirrors(input, emitter(rejects, rejects));
   const outputs: ProcessedEntry['outputs'] = {};
   for (const output of outputsOf(model)) {
     const hash = outputHash(model, output);
@@ -73,18 +57,6 @@ function emitter(writer: PartWriter, rejects: PartWriter): Emit {
   };
 }
 
-/**
- * Whether the mirrors hold what the dimension shows. In a batch that was read before a column was declared they do not
- * yet: the dimension then waits, and is made whole from the batch that brings the column.
- */
-function isReady(input: BatchInput, dimension: DimensionSpec, changed: ReadonlyMap<string, Mirror>): boolean {
-  return sourcesOf(dimension).every((name) => {
-    const table = input.model.tables.find((spec) => spec.name === name);
-    const columns = changed.get(name)?.columns ?? input.previous?.mirrors[name]?.columns ?? [];
-    return table !== undefined && holds(columns, mirrorColumns(input.model, table));
-  });
-}
-
 async function writeDimension(
   input: BatchInput,
   dimension: DimensionSpec,
@@ -106,67 +78,6 @@ async function writeFact(input: BatchInput, fact: FactSpec, emit: Emit): Promise
     const make = factMaker(fact, source, header);
     for (const record of records) await emit(make(record));
   }
-}
-
-/** The mirrors of all tables that the batch brings rows of, or reads whole, brought up to it. */
-async function changedMirrors(input: BatchInput): Promise<Map<string, Mirror>> {
-  const mirrors = new Map<string, Mirror>();
-  for (const table of input.model.tables) {
-    const ingested = input.entry.tables[table.name];
-    if (!ingested || mirrorColumns(input.model, table).length === 0) continue;
-    if (ingested.rows === 0 && !isWhole(ingested)) continue;
-    const mirror = await mirrorFor(input, table, ingested);
-    if (!mirror) continue;
-    await applyBatch(mirror, input.ingestion, table.name, ingested);
-    mirrors.set(table.name, mirror);
-  }
-  return mirrors;
-}
-
-/**
- * A mirror gets other columns, or another key, only from a table that is read whole: there is no other way to fill
- * them. Null where the batch was read before the key was declared.
- */
-async function mirrorFor(input: BatchInput, table: TableSpec, ingested: IngestedTable): Promise<Mirror | null> {
-  const known = input.previous?.mirrors[table.name];
-  const wanted = mirrorColumns(input.model, table);
-  if (known && (holds(known.columns, wanted) || !isWhole(ingested))) return readMirror(input.processed, known);
-  if (!isWhole(ingested) || !ingested.columns.includes(table.key)) return null;
-  return new Mirror(wanted.filter((column) => ingested.columns.includes(column)));
-}
-
-/** Whether a mirror of `columns` has all that is wanted, by the same key: the first. */
-function holds(columns: readonly string[], wanted: readonly string[]): boolean {
-  return columns[0] === wanted[0] && wanted.every((column) => columns.includes(column));
-}
-
-function isWhole(ingested: IngestedTable | undefined): boolean {
-  return ingested !== undefined && ingested.whole !== null;
-}
-
-async function readMirrorsOf(
-  input: BatchInput,
-  sources: readonly string[],
-  changed: ReadonlyMap<string, Mirror>,
-): Promise<ReadonlyMap<string, Mirror>> {
-  const mirrors = new Map<string, Mirror>();
-  for (const table of sources) {
-    const known = input.previous?.mirrors[table];
-    const mirror = changed.get(table) ?? (known ? await readMirror(input.processed, known) : new Mirror([]));
-    mirrors.set(table, mirror);
-  }
-  return mirrors;
-}
-
-async function writeMirrors(input: BatchInput, mirrors: ReadonlyMap<string, Mirror>): Promise<Outputs['mirrors']> {
-  const written: Record<string, MirrorObjects> = { ...input.previous?.mirrors };
-  const { batch } = input.entry;
-  for (const [table, mirror] of mirrors) {
-    const known = written[table];
-    if (known && !mirror.changed && sameRow(known.columns, mirror.columns)) continue;
-    written[table] = await writeMirror(input.processed, mirror, { table, batch, attempt: input.attempt });
-  }
-  return written;
 }
 
 async function closeRejects(input: BatchInput, rejects: PartWriter): Promise<ProcessedEntry['outputs'][string]> {

@@ -3,7 +3,7 @@ import type { FactSpec } from '../shared/model/fact.ts';
 import type { TableSpec } from '../shared/model/table.ts';
 import { type Cell, Unfit } from '../shared/types/type.ts';
 import type { CsvRecord } from './csv.ts';
-import type { Reject } from './reject.ts';
+import { type Reject, sourceRow } from './reject.ts';
 
 /** Makes the fact row of a source record, or says why there can be none. */
 export type FactMaker = (record: CsvRecord) => readonly Cell[] | Reject;
@@ -22,7 +22,7 @@ export function factMaker(fact: FactSpec, source: TableSpec, header: readonly st
     for (const { name, at, evaluate } of columns) {
       const cell = at < 0 ? null : evaluate(record[at] ?? null);
       if (cell instanceof Unfit) {
-        const row = Object.fromEntries(header.map((column, position) => [column, record[position] ?? null]));
+        const row = sourceRow(header, record);
         return { table: fact.name, key: record[keyAt] ?? null, column: name, reason: cell.reason, row };
       }
       cells.push(cell);

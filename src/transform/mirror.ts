@@ -1,12 +1,14 @@
-import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable, MirrorObjects, Part } from '../shared/lake/entries.ts';
 import { mirrorKey } from '../shared/lake/key.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
 import { columnCells } from '../shared/parquet/cells.ts';
 import { decodeParquet } from '../shared/parquet/parquet.ts';
+import type { CsvRecord } from './csv.ts';
+import { owned } from './owned.ts';
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
+import { type Reject, sourceRow } from './reject.ts';
 
 /** The text of a row's mirrored columns, as PostgreSQL writes it: no declared type can make a mirror lose a value. */
 export type MirrorRow = readonly (string | null)[];
@@ -66,30 +68,37 @@ export function sameRow(a: MirrorRow, b: MirrorRow): boolean {
   return a.length === b.length && a.every((value, at) => value === b[at]);
 }
 
-/** Brings a mirror up to a batch. A table that was read whole is replaced: what the source deleted leaves it. */
-export async function applyBatch(mirror: Mirror, lake: Lake, table: string, ingested: IngestedTable): Promise<void> {
+/**
+ * Brings a mirror up to a batch. A table that was read whole is replaced: what the source deleted leaves it. A row
+ * without a key cannot be referred to: it goes to quarantine under its table's own name.
+ */
+export async function applyBatch(
+  mirror: Mirror,
+  lake: Lake,
+  table: string,
+  ingested: IngestedTable,
+  reject: (row: Reject) => Promise<void>,
+): Promise<void> {
   const gone = ingested.whole === null ? null : new Set([...mirror.entries].map(([key]) => key));
   for await (const { header, records } of recordsOf(lake, ingested)) {
     const positions = mirror.columns.map((column) => header.indexOf(column));
     for (const record of records) {
-      const row = positions.map((at) => owned(record[at] ?? null));
-      const key = row[0];
-      if (key === null || key === undefined) throw noKey(table, mirror.columns[0]);
-      mirror.set(key, row);
-      gone?.delete(key);
+      const row = positions.map((at) => ownedOrNull(record[at] ?? null));
+      const key = row[0] ?? null;
+      if (key === null) await reject(keyless(table, mirror.columns, header, record));
+      else mirror.set(key, row);
+      if (key !== null) gone?.delete(key);
     }
   }
   for (const key of gone ?? []) mirror.remove(key);
 }
 
-function noKey(table: string, column = ''): PipelineError {
-  const message = `${table} has a row whose key ${column} is null, so nothing can refer to it`;
-  return new PipelineError('source_structure', message, { table, column });
+function keyless(table: string, [column = '']: readonly string[], header: readonly string[], record: CsvRecord): Reject {
+  return { table, key: null, column, reason: 'is null', row: sourceRow(header, record) };
 }
 
-/** A field is a slice of its chunk, and keeps all of it in memory; a mirror holds its rows for long, so it copies. */
-function owned(field: string | null): string | null {
-  return field === null ? null : Buffer.from(field).toString();
+function ownedOrNull(field: string | null): string | null {
+  return field === null ? null : owned(field);
 }
 
 export async function readMirror(lake: Lake, objects: MirrorObjects): Promise<Mirror> {

@@ -3,6 +3,7 @@ import type { Part } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { encodeParquet } from '../shared/parquet/parquet.ts';
 import type { Cell } from '../shared/types/type.ts';
+import { owned } from './owned.ts';
 
 /** A part holds at most this many rows, and its text at most this many characters: what bounds the memory of a stage. */
 const PART_ROWS = 65_536;
@@ -32,7 +33,7 @@ export class PartWriter {
   add(row: readonly Cell[]): void {
     for (const [at, cells] of this.#cells.entries()) {
       const cell = row[at] ?? null;
-      cells.push(cell);
+      cells.push(typeof cell === 'string' ? owned(cell) : cell);
       if (typeof cell === 'string') this.#characters += cell.length;
     }
     this.#rows += 1;

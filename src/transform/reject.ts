@@ -1,5 +1,6 @@
 import type { FileColumn } from '../shared/parquet/arrow.ts';
 import type { Cell } from '../shared/types/type.ts';
+import type { CsvRecord } from './csv.ts';
 
 /** A row that could not be made, whole and with the reason: an output of the batch like any other. */
 export interface Reject {
@@ -23,4 +24,8 @@ export const REJECT_COLUMNS: readonly FileColumn[] = [
 
 export function rejectCells({ table, key, column, reason, row }: Reject): readonly Cell[] {
   return [table, key, column, reason, JSON.stringify(row)];
+}
+
+export function sourceRow(header: readonly string[], record: CsvRecord): Reject['row'] {
+  return Object.fromEntries(header.map((column, at) => [column, record[at] ?? null]));
 }

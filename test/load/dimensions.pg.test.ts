@@ -78,6 +78,18 @@ describe('the calendar', () => {
     ]);
   });
 
+  test('has the first and the last day that a model lets through', async () => {
+    const warehouse = await freshWarehouse(shops);
+    const due = ['4714-11-24 BC', '294276-12-31'];
+    await warehouse.batch({ dim_shop: [shopRow(1)], fact_sale: due.map((day, at) => saleRow(at, { due: day })) });
+    expect(await warehouse.rows('select year, month_name, quarter from dim_date where day in (24, 31) order by 1')).toEqual(
+      [
+        [-4714, 'November', 4],
+        [294_276, 'December', 4],
+      ],
+    );
+  });
+
   test('agrees with an independent calendar for every day of twelve years', async () => {
     const warehouse = await freshWarehouse(shops);
     const first = Date.UTC(1995, 0, 1);

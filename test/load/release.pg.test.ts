@@ -42,6 +42,15 @@ describe('a row that refers to a dimension row that is not there', () => {
     expect((await warehouse.rows(WAITING)).map((row) => row[0])).toEqual([2, 4]);
   });
 
+  test('says what it lacks by now, when one of two dimension rows has arrived', async () => {
+    const warehouse = await withShop();
+    await warehouse.batch({ fact_sale: [saleRow(1, { shop_id: '2', item_id: '5' })] });
+    await warehouse.batch({ dim_shop: [shopRow(2)] });
+    expect(await warehouse.rows(WAITING)).toEqual([[2, '1', 'item_id', 'refers to no row of dim_item', 'load']]);
+    await warehouse.batch({ dim_item: [itemRow(5)] });
+    expect(await warehouse.rows(VERSIONS)).toEqual([[1, 2, 2, null]]);
+  });
+
   test('is released as of its own batch when the dimension row arrives', async () => {
     const warehouse = await withShop();
     await warehouse.batch({ fact_sale: [saleRow(1, { shop_id: '2', due: '2030-01-01' })] });

@@ -3,7 +3,9 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { IngestedTable } from '../../src/shared/lake/entries.ts';
+import type { Lake } from '../../src/shared/lake/lake.ts';
 import { applyBatch, Mirror, type MirrorRow, readMirror, writeMirror } from '../../src/transform/mirror.ts';
+import type { Reject } from '../../src/transform/reject.ts';
 import { freshLakes, ingested, type Lakes } from '../support/batches.ts';
 import type { CsvCell } from '../support/csv.ts';
 import { teams } from '../support/teams.ts';
@@ -26,6 +28,11 @@ const row = (id: number, name: string, teamId: string | null = null): readonly C
 ];
 const rowsOf = (mirror: Mirror): readonly MirrorRow[] => [...mirror.entries].map(([, each]) => each);
 
+/** Where no row is expected to be without a key. */
+async function apply(mirror: Mirror, lake: Lake, table: string, rows: IngestedTable): Promise<void> {
+  await applyBatch(mirror, lake, table, rows, () => Promise.reject(new Error('a row has no key')));
+}
+
 describe('a mirror', () => {
   test('takes new rows and changed ones, and knows what there was before', async () => {
     const lakes = await freshLakes();
@@ -36,7 +43,7 @@ describe('a mirror', () => {
         ['2', ['2', 'Bob', '7']],
       ]),
     );
-    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [row(2, 'Rob', '7'), row(3, 'Cat')], null));
+    await apply(mirror, lakes.ingestion, 'person', await people(lakes, [row(2, 'Rob', '7'), row(3, 'Cat')], null));
     expect(rowsOf(mirror)).toEqual([
       ['1', 'Ann', null],
       ['2', 'Rob', '7'],
@@ -55,14 +62,14 @@ describe('a mirror', () => {
   test('is not changed by rows that are as they were, nor by columns that nobody reads', async () => {
     const lakes = await freshLakes();
     const mirror = new Mirror(COLUMNS, new Map([['1', ['1', 'Ann', '']]]));
-    await applyBatch(
+    await apply(
       mirror,
       lakes.ingestion,
       'person',
       await people(lakes, [['1', 'Ann', '', 'another secret']], null),
     );
     expect([mirror.changed, [...mirror.changedKeys]]).toEqual([false, []]);
-    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [['1', 'Ann', null, '']], null));
+    await apply(mirror, lakes.ingestion, 'person', await people(lakes, [['1', 'Ann', null, '']], null));
     expect(mirror.changed).toBe(true);
   });
 
@@ -75,7 +82,7 @@ describe('a mirror', () => {
         ['2', ['2', 'Bob', null]],
       ]),
     );
-    await applyBatch(
+    await apply(
       mirror,
       lakes.ingestion,
       'person',
@@ -84,7 +91,7 @@ describe('a mirror', () => {
     expect(rowsOf(mirror).map(([id]) => id)).toEqual(['2', '3']);
     expect([...mirror.changedKeys]).toEqual(['3', '1']);
     expect(mirror.before('1')).toEqual(['1', 'Ann', null]);
-    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, [], 'restored'));
+    await apply(mirror, lakes.ingestion, 'person', await people(lakes, [], 'restored'));
     expect(rowsOf(mirror)).toEqual([]);
   });
 
@@ -92,19 +99,19 @@ describe('a mirror', () => {
     const lakes = await freshLakes();
     const mirror = new Mirror([...COLUMNS, 'motto']);
     const rows = [1, 2, 3, 4, 5].map((id) => row(id, `n${id}`));
-    await applyBatch(mirror, lakes.ingestion, 'person', await people(lakes, rows, null, 3));
+    await apply(mirror, lakes.ingestion, 'person', await people(lakes, rows, null, 3));
     expect(rowsOf(mirror).map(([id, , , motto]) => [id, motto])).toEqual(rows.map(([id]) => [id, null]));
   });
 
-  test('refuses a row without a key, and does not quote it', async () => {
+  test('leaves out a row without a key, which goes to quarantine whole', async () => {
     const lakes = await freshLakes();
     const table = await people(lakes, [row(1, 'Ann'), [null, 'Bob', null, 'secret']], null);
-    const refused = applyBatch(new Mirror(COLUMNS), lakes.ingestion, 'person', table);
-    await expect(refused).rejects.toMatchObject({
-      kind: 'source_structure',
-      context: { table: 'person', column: 'person_id' },
-      message: 'person has a row whose key person_id is null, so nothing can refer to it',
-    });
+    const mirror = new Mirror(COLUMNS);
+    const rejects: Reject[] = [];
+    await applyBatch(mirror, lakes.ingestion, 'person', table, async (reject) => void rejects.push(reject));
+    expect(rowsOf(mirror)).toEqual([['1', 'Ann', null]]);
+    expect(rejects).toMatchObject([{ table: 'person', key: null, column: 'person_id', reason: 'is null' }]);
+    expect(Object.values(rejects[0]?.row ?? {})).toEqual([null, 'Bob', null, 'secret']);
   });
 });
 
@@ -156,7 +163,7 @@ test('a mirror does not keep the chunks that its rows came in', async () => {
   );
   const before = heapMegabytes();
   const mirror = new Mirror(COLUMNS);
-  await applyBatch(mirror, lakes.ingestion, 'person', table);
+  await apply(mirror, lakes.ingestion, 'person', table);
   const grown = heapMegabytes() - before;
   expect(rowsOf(mirror)).toHaveLength(200);
   // 50 MB went through.

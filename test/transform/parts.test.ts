@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { bytesOf } from '../../src/shared/lake/read.ts';
 import { columnCells } from '../../src/shared/parquet/cells.ts';
@@ -72,4 +74,23 @@ test('a rejected row keeps its source row as JSON', () => {
     'is null',
     '{"a":"it is \\"so\\"","b":null}',
   ]);
+});
+
+test('a part does not keep the chunks that its texts came in', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  const heapMegabytes = (): number => {
+    if (typeof collect === 'function') collect();
+    return process.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const lakes = await freshLakes();
+  const writer = new PartWriter(lakes.processed, COLUMNS, (part) => `data/p/0/part-${part}.parquet`);
+  const before = heapMegabytes();
+  for (let id = 0; id < 200; id += 1) {
+    const chunk = `a text of some length ${id}|${'x'.repeat(250_000)}`.toUpperCase();
+    writer.add([id, chunk.slice(0, chunk.indexOf('|'))]);
+  }
+  // 50 MB went through.
+  expect(heapMegabytes() - before).toBeLessThan(10);
+  expect(rowsOf(await writer.close())).toBe(200);
 });

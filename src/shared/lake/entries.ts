@@ -57,7 +57,7 @@ export type IngestionEntry = v.InferOutput<typeof ingestionEntrySchema>;
 
 const outputSchema = v.object({
   hash: v.string(),
-  /** All rows of the output, not only those that changed. */
+  /** All rows of the output, not only those that changed: for people who read the log. */
   whole: v.boolean(),
   rows: count,
   parts: v.array(partSchema),

@@ -8,7 +8,11 @@ export function modelError(message: string, context: ErrorContext): PipelineErro
 /** PostgreSQL cuts identifiers at 63 bytes, silently; two long names could become one. */
 const NAME_BYTES = 63;
 
+/** Names that every JavaScript object has already: what is kept under them in an entry would be lost. */
+const TAKEN = new Set(['__proto__', 'constructor', 'prototype']);
+
 export function checkName(name: string, context: ErrorContext): void {
+  if (TAKEN.has(name)) throw modelError(`the name ${name} cannot be used: give the table or column a view`, context);
   const bytes = Buffer.byteLength(name);
   if (bytes >= 1 && bytes <= NAME_BYTES && !name.includes('\0')) return;
   const where = context.column === undefined ? '' : ` of table ${context.table}`;

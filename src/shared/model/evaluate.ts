@@ -1,7 +1,9 @@
+import { daysFromCivil } from '../types/calendar.ts';
 import { formatCell, parseCell, parserOf } from '../types/codecs.ts';
 import { dayOf, microsOfDay } from '../types/timestamp.ts';
 import { type Cell, type ColumnType, Unfit } from '../types/type.ts';
 import { modelError } from './check.ts';
+import { dimDate } from './dimension.ts';
 import type { OutputColumn } from './expression.ts';
 import type { ColumnSpec } from './column.ts';
 
@@ -21,9 +23,21 @@ const TIME: ColumnType = { kind: 'time' };
  * by this function, and load reads a quarantined row by it again when the model has been mended.
  */
 export function evaluator(column: OutputColumn, source: ColumnSpec): Evaluate {
-  const value = evaluateValue(column, source.type);
+  const made = evaluateValue(column, source.type);
+  const value = column.references === dimDate.name ? onCalendar(made) : made;
   if (column.nullable) return (text) => (text === null ? null : value(text));
   return (text) => (text === null ? IS_NULL : value(text));
+}
+
+/** 294276-12-31: where `timestamp` ends, through which PostgreSQL names days and months. Its `date` goes on. */
+const LAST_DAY = daysFromCivil({ year: 294_276, month: 12, day: 31 });
+const OFF_CALENDAR = new Unfit('is after the year 294276, where the calendar ends');
+
+function onCalendar(make: EvaluateValue): EvaluateValue {
+  return (text) => {
+    const day = make(text);
+    return typeof day === 'number' && day > LAST_DAY ? OFF_CALENDAR : day;
+  };
 }
 
 function evaluateValue(column: OutputColumn, source: ColumnType): EvaluateValue {

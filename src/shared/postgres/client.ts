@@ -1,4 +1,5 @@
 import pg from 'pg';
+import pgpass from 'pgpass';
 import { PipelineError } from '../errors.ts';
 import { fromPostgres, type Side } from './errors.ts';
 import { literal } from './sql.ts';
@@ -27,11 +28,31 @@ export async function connect(
     return client;
   } catch (error) {
     await close(client);
-    throw fromPostgres(side, error);
+    throw fromPostgres(side, error, {}, placeOf(client));
   }
 }
 
 function clientFor(side: Side, connectionString: string): pg.Client {
+  const client = parsed(side, connectionString);
+  // Neither the URL nor PGPASSWORD has one. Left to itself, the driver would warn that it reads the file.
+  if (!client.password) Object.assign(client, { password: async () => fromPassfile(side, client) });
+  return client;
+}
+
+function placeOf({ host, port, database = '' }: pg.Client): string {
+  return `${host}:${port}/${database}`;
+}
+
+/** Asked for only by a server that wants a password. */
+async function fromPassfile(side: Side, client: pg.Client): Promise<string> {
+  const password = await new Promise<string | undefined>((resolve) => pgpass(client, resolve));
+  if (password) return password;
+  const whose = `${client.user ?? ''}@${placeOf(client)}`;
+  const where = 'put it into the URL, PGPASSWORD or ~/.pgpass (mode 0600)';
+  throw new PipelineError(`${side}_denied`, `${side}: no password for ${whose}: ${where}`);
+}
+
+function parsed(side: Side, connectionString: string): pg.Client {
   try {
     return new pg.Client({
       connectionString,

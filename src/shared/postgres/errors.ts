@@ -38,15 +38,17 @@ const NOT_AUTHENTICATED = /^SASL: /;
 /**
  * What a driver or server error means to the pipeline. A `PipelineError` only learns where it happened; what comes
  * neither from driver nor server is a bug, and passes as it is.
+ * @param place host, port and database, for whoever has to find out why there is no connection to them.
  */
-export function fromPostgres(side: Side, error: unknown, context: ErrorContext = {}): unknown {
+export function fromPostgres(side: Side, error: unknown, context: ErrorContext = {}, place?: string): unknown {
   if (error instanceof PipelineError) return error.within(context);
   const code = codeOf(error);
   const what = SQLSTATE.test(code) ? ofServer(code) : ofDriver(code, error);
   if (what === null) return error;
   const sqlstate = SQLSTATE.test(code) ? { sqlstate: code } : {};
   const where = context.table === undefined ? '' : ` (table ${context.table})`;
-  const message = `${side}: ${messageOf(code, error)}${where}`;
+  const at = place === undefined ? '' : ` at ${place}`;
+  const message = `${side}${at}: ${messageOf(code, error)}${where}`;
   return new PipelineError(KINDS[side][what], message, { ...context, ...sqlstate });
 }
 

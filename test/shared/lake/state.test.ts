@@ -27,7 +27,7 @@ test('a state comes back as it was written, the last one', async () => {
   await writeState(lake, 'ingest', state);
   expect(await readState(lake, 'ingest')).toEqual(state);
   const failed: StageState = {
-    ...state, batch: 7, outcome: 'failed', log_id: randomUUID(), detail: { xid_age: 12, mode: 'xmin' },
+    ...state, batch: 7, outcome: 'failed', detail: { xid_age: 12, mode: 'xmin' },
     error: { kind: 'source_failed', message: 'it failed' },
   };
   await writeState(lake, 'ingest', failed);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Column, int, numeric, text, timestamp, timestamptz } from '../../../src/shared/model/column.ts';
-import { dimension } from '../../../src/shared/model/dimension.ts';
+import { dimDate, dimension } from '../../../src/shared/model/dimension.ts';
 import { type Evaluate, evaluator } from '../../../src/shared/model/evaluate.ts';
 import {
   column,
@@ -11,6 +11,7 @@ import {
   key,
   timePart,
 } from '../../../src/shared/model/expression.ts';
+import { fact } from '../../../src/shared/model/fact.ts';
 import { type Table, table } from '../../../src/shared/model/table.ts';
 import { type Cell, Unfit } from '../../../src/shared/types/type.ts';
 
@@ -78,4 +79,17 @@ test('a currency is named by ISO 4217, and is its own name where ISO has none', 
   const name = evaluates(text(), currencyName('from'));
   expect(['GBP', 'USD', 'EUR', 'JPY'].map(name)).toEqual(['British Pound', 'US Dollar', 'Euro', 'Japanese Yen']);
   expect(['QQQ', 'gbp', '', 'GBPX', '£'].map(name)).toEqual(['QQQ', 'gbp', '', 'GBPX', '£']);
+});
+
+test('a day beyond the calendar is no key of it, though a date may hold it', () => {
+  const source = table('t', { id: int().key(), from: text() });
+  const columns = { id: key(), on: date('from').references(dimDate), any: date('from') };
+  const [, onCalendar, anyDay] = fact('fact_t', source, { recordKey: 'n' }, columns).spec.columns;
+  const spec = source.spec.columns['from'];
+  if (!onCalendar || !anyDay || !spec) throw new Error('not declared');
+  expect(evaluator(onCalendar, spec)('294276-12-31')).toEqual(evaluator(anyDay, spec)('294276-12-31'));
+  expect(evaluator(onCalendar, spec)('294277-01-01')).toMatchObject({
+    reason: 'is after the year 294276, where the calendar ends',
+  });
+  expect(evaluator(anyDay, spec)('294277-01-01')).toEqual(expect.any(Number));
 });

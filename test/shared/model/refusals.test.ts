@@ -128,6 +128,10 @@ describe('a table is refused', () => {
   ]);
 });
 
+test.each(['constructor', 'prototype', '__proto__'])('the name %s, which an entry of the log would lose, is refused', (name) => {
+  expect(() => looseTable(name, { a: int().key() })).toThrow(`the name ${name} cannot be used`);
+});
+
 test('a name with a NUL, which PostgreSQL cannot hold, is refused', () => {
   const error = refusalOf(() => looseTable('t', { 'a\0': int().key() }));
   expect(error).toMatchObject({ kind: 'model', message: expect.stringContaining('no NUL'), context: { table: 't' } });

@@ -2,10 +2,13 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { to as copyTo } from 'pg-copy-streams';
 import type pg from 'pg';
-import { describe, expect, test } from 'vitest';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { close, connect, destroy, inTransaction } from '../../../src/shared/postgres/client.ts';
+import { roleUrl } from '../../ingest/roles.ts';
 import { proxyTo } from './proxy.ts';
-import { afterwards, connectTo, freshDatabase } from '../../support/postgres.ts';
+import { afterwards, connectTo, freshDatabase, temporaryDirectory } from '../../support/postgres.ts';
 
 async function opened(settings: Readonly<Record<string, string>> = {}): Promise<{ client: pg.Client; url: string }> {
   const url = await freshDatabase('client');
@@ -66,6 +69,58 @@ describe('a connection', () => {
   test('whose address makes no sense is a wrong setting, and the address is not quoted', async () => {
     await expect(connect('source', 'postgres://me:s3cret@[::1/x', {})).rejects.toMatchObject({
       kind: 'config', message: expect.not.stringContaining('s3cret'),
+    });
+  });
+});
+
+/** A user whose password is nowhere yet. */
+async function withoutPassword(): Promise<{ readonly url: string; readonly user: string; readonly password: string }> {
+  const url = await freshDatabase('client');
+  const theirs = new URL(await roleUrl({ url, sql: await connectTo(url) }));
+  const { username: user, password } = theirs;
+  theirs.password = '';
+  return { url: theirs.href, user, password };
+}
+
+async function passfile(user: string, password: string): Promise<void> {
+  const file = join(await temporaryDirectory(), 'pgpass');
+  await writeFile(file, `*:*:*:${user}:${password}\n`, { mode: 0o600 });
+  vi.stubEnv('PGPASSFILE', file);
+}
+
+describe('a password that is not in the URL', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test('is taken from the password file, without a warning of the driver', async () => {
+    const warnings: unknown[] = [];
+    const heard = (warning: unknown): void => void warnings.push(warning);
+    process.on('warning', heard);
+    const { url, user, password } = await withoutPassword();
+    await passfile(user, password);
+    await close(await connect('source', url, { TimeZone: 'UTC' }));
+    process.off('warning', heard);
+    expect(warnings).toEqual([]);
+  });
+
+  test('is that of PGPASSWORD, whatever is in the file', async () => {
+    const { url, user, password } = await withoutPassword();
+    await passfile(user, 'another');
+    vi.stubEnv('PGPASSWORD', password);
+    const client = await connect('source', url, { TimeZone: 'UTC' });
+    expect(client).toHaveProperty('user', user);
+    await close(client);
+  });
+
+  test('and nowhere else is an error that says whose and where to put it', async () => {
+    const { url, user } = await withoutPassword();
+    await passfile('somebody else', 'x');
+    const { host, pathname } = new URL(url);
+    await expect(connect('warehouse', url, {})).rejects.toMatchObject({
+      kind: 'warehouse_denied',
+      message: `warehouse: no password for ${user}@${host}${pathname}: ` +
+        'put it into the URL, PGPASSWORD or ~/.pgpass (mode 0600)',
     });
   });
 });

@@ -77,6 +77,11 @@ test('a password that is missing is denied', () => {
   expect(fromPostgres('source', error)).toMatchObject({ kind: 'source_denied' });
 });
 
+test('an error of a connection that could not be made names the place', () => {
+  const error = fromPostgres('source', coded('ECONNREFUSED', 'connection refused'), {}, 'db:5432/totesys');
+  expect(error).toHaveProperty('message', 'source at db:5432/totesys: connection refused (ECONNREFUSED)');
+});
+
 describe('a message', () => {
   const quoting = ['22P02', '22003', '22012', '23505', '23503', '23514', 'P0001', 'P0004'];
   test.each(quoting)('of %s is not passed on', (code) => {
