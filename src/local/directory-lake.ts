@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { PipelineError } from '../shared/errors.ts';
 import type { ErrorKind } from '../shared/errors.ts';
 import { checkKey, checkPrefix, isKey } from '../shared/lake/key.ts';
 import type { Lake } from '../shared/lake/lake.ts';
+import { errorCode, isFolder, linkOnce, makeFolders, syncFolder } from './disk.ts';
 
 /** Where files are written aside. No key can name it, since no segment of a key is hidden. */
 const INCOMING = '.incoming';
@@ -30,9 +31,8 @@ export class DirectoryLake implements Lake {
 
   async get(key: string): Promise<Readable> {
     const path = this.#path(key);
-    const opened = async (): Promise<FileHandle | null> => ((await stat(path)).isFile() ? open(path, 'r') : null);
-    const handle = await onDisk(key, opened, 'lake_missing');
-    if (handle !== null) return fileStream(handle, key);
+    const handle = await this.#onDisk(key, () => this.#open(path));
+    if (handle !== null) return this.#stream(handle, key);
     throw new PipelineError('lake_missing', `there is no object ${key}`, { key });
   }
 
@@ -52,9 +52,9 @@ export class DirectoryLake implements Lake {
   async replace(key: string, body: Uint8Array): Promise<void> {
     const path = this.#path(key);
     const aside = await this.#writeAside(key, [body]);
-    await onDisk(key, async () => {
+    await this.#onDisk(key, async () => {
       try {
-        await mkdir(dirname(path), { recursive: true });
+        await makeFolders(dirname(path));
         await rename(aside.path, path);
       } finally {
         await discard(aside.path);
@@ -70,11 +70,11 @@ export class DirectoryLake implements Lake {
 
   async delete(key: string): Promise<void> {
     const path = this.#path(key);
-    await onDisk(key, async () => {
+    await this.#onDisk(key, async () => {
       try {
         await unlink(path);
       } catch (error) {
-        if (!isAbsent(error)) throw error;
+        if (!(await this.#hasNot(error))) throw error;
       }
     });
   }
@@ -88,29 +88,29 @@ export class DirectoryLake implements Lake {
   async #writeAside(
     key: string, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<{ readonly path: string; readonly bytes: number }> {
-    const path = join(await onDisk(key, () => this.#incoming()), randomUUID());
-    const handle = await onDisk(key, () => open(path, 'wx'));
+    const path = join(await this.#onDisk(key, () => this.#incoming()), randomUUID());
+    const handle = await this.#onDisk(key, () => open(path, 'wx'));
     let bytes = 0;
     try {
       for await (const chunk of body) {
-        await onDisk(key, () => handle.writeFile(chunk));
+        await this.#onDisk(key, () => handle.writeFile(chunk));
         bytes += chunk.byteLength;
       }
-      await onDisk(key, () => handle.sync());
+      await this.#onDisk(key, () => handle.sync());
     } catch (error) {
       await discard(path);
       throw error;
     } finally {
-      await onDisk(key, () => handle.close());
+      await this.#onDisk(key, () => handle.close());
     }
     return { path, bytes };
   }
 
   /** Hard-linking fails where the name is taken, which renaming does not: of all racers exactly one gets through. */
   async #publish(key: string, aside: string, path: string): Promise<'created' | 'exists'> {
-    return onDisk(key, async () => {
+    return this.#onDisk(key, async () => {
       try {
-        await mkdir(dirname(path), { recursive: true });
+        await makeFolders(dirname(path));
         const outcome = await linkOnce(aside, path);
         // Also when somebody else was first: that it exists must be true after a power cut too.
         await this.#syncFolders(dirname(path));
@@ -129,7 +129,7 @@ export class DirectoryLake implements Lake {
 
   async #incoming(): Promise<string> {
     const folder = join(this.location, INCOMING);
-    const firstMade = await mkdir(folder, { recursive: true });
+    const firstMade = await makeFolders(folder);
     if (firstMade !== undefined && firstMade !== folder) {
       for (let made = this.location; made.length >= firstMade.length; made = dirname(made)) {
         await syncFolder(dirname(made));
@@ -155,7 +155,7 @@ export class DirectoryLake implements Lake {
   }
 
   async #names(folder: string): Promise<string[]> {
-    return onDisk(folder, async () => {
+    return this.#onDisk(folder, async () => {
       try {
         const entries = await readdir(join(this.location, folder), { withFileTypes: true });
         return entries
@@ -163,29 +163,51 @@ export class DirectoryLake implements Lake {
           .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
           .toSorted();
       } catch (error) {
-        if (isAbsent(error)) return [];
+        if (await this.#hasNot(error)) return [];
         throw error;
       }
     });
   }
-}
 
-async function linkOnce(aside: string, path: string): Promise<'created' | 'exists'> {
-  try {
-    await link(aside, path);
-    return 'created';
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return 'exists';
-    throw error;
+  async #open(path: string): Promise<FileHandle | null> {
+    try {
+      return (await stat(path)).isFile() ? await open(path, 'r') : null;
+    } catch (error) {
+      if (await this.#hasNot(error)) return null;
+      throw error;
+    }
   }
-}
 
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+  /** Whether it says that the lake has no such object; a file in the place of the lake itself says nothing of that. */
+  async #hasNot(error: unknown): Promise<boolean> {
+    return errorCode(error) === 'ENOENT' || (errorCode(error) === 'ENOTDIR' && (await isFolder(this.location)));
+  }
+
+  #stream(handle: FileHandle, key: string): Readable {
+    const read = (): Promise<Buffer> => this.#onDisk(key, async () => {
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, null);
+      return buffer.subarray(0, bytesRead);
+    });
+    return new Readable({
+      highWaterMark: READ_BYTES,
+      read() {
+        read().then(
+          (bytes) => this.push(bytes.byteLength === 0 ? null : bytes),
+          (error: unknown) => this.destroy(error instanceof Error ? error : new Error('read', { cause: error })),
+        );
+      },
+      destroy(error, done) {
+        callbackify(() => handle.close())((closing) => done(error ?? closing));
+      },
+    });
+  }
+
+  async #onDisk<T>(key: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw explained(error, this.location, key);
+    }
   }
 }
 
@@ -204,44 +226,24 @@ async function sweep(folder: string): Promise<void> {
   }
 }
 
-function fileStream(handle: FileHandle, key: string): Readable {
-  return new Readable({
-    highWaterMark: READ_BYTES,
-    read() {
-      onDisk(key, () => handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, null)).then(
-        ({ bytesRead, buffer }) => this.push(bytesRead === 0 ? null : buffer.subarray(0, bytesRead)),
-        (error: unknown) => this.destroy(error instanceof Error ? error : new Error('read', { cause: error })),
-      );
-    },
-    destroy(error, done) {
-      callbackify(() => handle.close())((closing) => done(error ?? closing));
-    },
-  });
-}
-
 const KINDS: Readonly<Record<string, ErrorKind>> = {
   ENOSPC: 'lake_full', EDQUOT: 'lake_full',
-  EACCES: 'lake_denied', EPERM: 'lake_denied', EROFS: 'lake_denied',
+  EACCES: 'lake_denied', EPERM: 'lake_denied', EROFS: 'lake_denied', ENOTDIR: 'lake_denied', EEXIST: 'lake_denied',
 };
 
-/** Does something on the disk, and says what went wrong in the lake's terms. */
-async function onDisk<T>(key: string, work: () => Promise<T>, whenAbsent: ErrorKind = 'lake_unavailable'): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === undefined) throw error;
-    const kind = isAbsent(error) ? whenAbsent : (KINDS[code] ?? 'lake_unavailable');
-    const message = kind === 'lake_missing' ? `there is no object ${key}` : `the lake directory failed with ${code}`;
-    throw new PipelineError(kind, message, { key }, error);
-  }
+/** What went wrong on the disk in the lake's terms; what is no error of the disk stays what it is. */
+function explained(error: unknown, root: string, key: string): unknown {
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const kind = KINDS[code] ?? 'lake_unavailable';
+  const message = `the lake directory ${root} cannot be used: ${notFolder(error, root) ?? code}`;
+  return new PipelineError(kind, message, { key }, error);
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
+/** Which path is not a directory though it has to be, if that is what is wrong. */
+function notFolder(error: unknown, root: string): string | undefined {
+  if (errorCode(error) === 'ENOTDIR') return `${root} is not a directory (ENOTDIR)`;
+  // `linkOnce` keeps its own to itself, so this one is of making a folder, and the path is what is in the way.
+  if (errorCode(error) !== 'EEXIST' || !(error instanceof Error) || !('path' in error)) return undefined;
+  return `${String(error.path)} is not a directory (EEXIST)`;
 }

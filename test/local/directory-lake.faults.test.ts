@@ -57,7 +57,7 @@ describe('the disk', () => {
     await expect(lake.putIfAbsent('log/1.json', bytes('x'))).rejects.toMatchObject({ kind: 'lake_unavailable' });
     vi.mocked(fs.link).mockRejectedValueOnce(failure('EPERM'));
     await expect(lake.putIfAbsent('log/1.json', bytes('x'))).rejects.toMatchObject({
-      kind: 'lake_denied', message: 'the lake directory failed with EPERM', context: { key: 'log/1.json' },
+      kind: 'lake_denied', message: `the lake directory ${root} cannot be used: EPERM`, context: { key: 'log/1.json' },
     });
     vi.mocked(fs.readdir).mockRejectedValueOnce(failure('EACCES'));
     await expect(keys(lake)).rejects.toMatchObject({ kind: 'lake_denied' });

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,14 +70,39 @@ describe('what people leave in a directory', () => {
     expect(await keys(lake)).toEqual(['data/t/part-0.csv']);
   });
 
-  test('a file where a folder should be is lake_unavailable', async () => {
+  test('a file where a folder should be is lake_denied, which names both', async () => {
     const root = freshRoot();
     const lake = new DirectoryLake(root);
     await lake.putIfAbsent('data', bytes('x'));
-    await expect(lake.putIfAbsent('data/t', bytes('x'))).rejects.toMatchObject({ kind: 'lake_unavailable' });
-    await expect(lake.replace('data/t', bytes('x'))).rejects.toMatchObject({ kind: 'lake_unavailable' });
+    const message = `the lake directory ${root} cannot be used: ${join(root, 'data')} is not a directory (EEXIST)`;
+    const denied = { kind: 'lake_denied', message };
+    await expect(lake.putIfAbsent('data/t', bytes('x'))).rejects.toMatchObject(denied);
+    await expect(lake.replace('data/t', bytes('x'))).rejects.toMatchObject(denied);
     await expect(lake.get('data/t')).rejects.toMatchObject({ kind: 'lake_missing' });
+    await lake.delete('data/t');
     expect(await keys(lake, 'data/')).toEqual([]);
+  });
+
+  test.each(['.', 'below'])('a file where the lake should be (at %s) is lake_denied, and no empty lake', async (at) => {
+    const file = join(home, `file ${at}`);
+    await writeFile(file, '');
+    const root = join(file, at);
+    const lake = new DirectoryLake(root);
+    const denied = { kind: 'lake_denied', message: `the lake directory ${root} cannot be used: ` };
+    const inTheWay = { ...denied, message: `${denied.message}${file} is not a directory (EEXIST)` };
+    const notThere = { ...denied, message: `${denied.message}${root} is not a directory (ENOTDIR)` };
+    await expect(lake.putIfAbsent('log/1.json', bytes('x'))).rejects.toMatchObject(inTheWay);
+    await expect(keys(lake)).rejects.toMatchObject(notThere);
+    await expect(keys(lake, 'log/')).rejects.toMatchObject(notThere);
+    await expect(lake.get('log/1.json')).rejects.toMatchObject(notThere);
+    await expect(lake.delete('log/1.json')).rejects.toMatchObject(notThere);
+  });
+
+  test.runIf(existsSync('/proc/self'))('a place where nothing can be made fails, and does not hang', async () => {
+    const lake = new DirectoryLake('/proc/starling/lake');
+    const message = 'the lake directory /proc/starling/lake cannot be used: ENOENT';
+    await expect(lake.putIfAbsent('log/1.json', bytes('x'))).rejects.toMatchObject({ message });
+    expect(await keys(lake)).toEqual([]);
   });
 });
 

@@ -11,8 +11,9 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { PipelineError } from '../../shared/errors.ts';
+import { errorCode } from '../disk.ts';
 import { runAs, type Account } from './account.ts';
-import { buildDirectory, errorCode, exists, makePublicDirectory, readIfThere } from './files.ts';
+import { buildDirectory, exists, makePublicDirectory, readIfThere } from './files.ts';
 
 export interface Binaries {
   readonly initdb: string;

@@ -5,15 +5,17 @@
  * PostgreSQL's own lock, so one starter wins; whoever loses attaches to the winner's server.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PipelineError } from '../../shared/errors.ts';
+import { errorCode } from '../disk.ts';
 import { serverAccount } from './account.ts';
 import { prepareBinaries } from './binaries.ts';
-import { errorCode, sweepAsides } from './files.ts';
-import { findHome, makeHome, recordOrigin, removeHome, sweepStale, type Home } from './home.ts';
+import { sweepAsides } from './files.ts';
+import { findHome, makeHome, recordOrigin, removeHome, type Home } from './home.ts';
 import { initialise, readPassword } from './initialise.ts';
-import { findPostmaster, signalStop, type StopMode } from './postmaster.ts';
+import { stopOrphans, sweepOrphans } from './orphans.ts';
+import { type StopMode } from './postmaster.ts';
 import { knock, serverUrl, startOrAttach, type ServerOptions } from './start.ts';
+import { stopServer } from './stop.ts';
 
 export interface ClusterOptions extends ServerOptions {
   /** Where its state lives; made if missing. */
@@ -33,10 +35,6 @@ export interface Cluster {
   stop(mode?: StopMode): Promise<void>;
 }
 
-/** A shutdown writes out what is in memory first. */
-const STOP_TIMEOUT_MS = 60_000;
-const POLL_MS = 20;
-
 const NOT_ALLOWED = 'run Starling as the user that made that directory, or give another directory';
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: NOT_ALLOWED,
@@ -44,6 +42,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: 'give a directory that can be written to',
   ENOSPC: 'free some space',
   ENOTDIR: 'give another directory',
+  EEXIST: 'there is something else that is not a directory; give another one',
 };
 
 /** Makes the cluster if there is none, starts it if it does not run, or attaches to the server that does. */
@@ -63,11 +62,21 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   });
 }
 
-/** Stops the server of that directory, whoever started it. No error if none runs or the directory is not there. */
+/** Whether a cluster has been made for that directory, running or not. Makes nothing and starts nothing. */
+export async function clusterExists(directory: string): Promise<boolean> {
+  return explained(directory, async () => (await findHome(directory)) !== undefined);
+}
+
+/**
+ * Stops the server of that directory, whoever started it, also one that was left running when the directory was
+ * removed. No error if none runs or the directory is not there.
+ */
 export async function stopCluster(directory: string, mode: StopMode = 'fast'): Promise<void> {
   await explained(directory, async () => {
     const home = await findHome(directory);
     if (home !== undefined) await stopServer(home, mode);
+    await stopOrphans(directory, mode);
+    await sweepOrphans();
   });
 }
 
@@ -82,31 +91,16 @@ async function findOrMakeHome(options: ClusterOptions): Promise<Home> {
   if (found !== undefined) {
     await recordOrigin(found);
     for (const place of [found.path, found.binaries]) await sweepAsides(place);
+    await sweepOrphans();
     return found;
   }
-  await sweepStale();
   const account = await serverAccount();
   const home = await makeHome(options.directory, account);
+  // Now that the directory points to the new home, an old one of it has been given up. Before initdb, for its space.
+  await sweepOrphans();
   const binaries = await prepareBinaries(account, home.binaries, options.binariesDirectory);
   await initialise(home, binaries, account, options.port);
   return home;
-}
-
-async function stopServer(home: Home, mode: StopMode = 'fast'): Promise<void> {
-  const deadline = Date.now() + STOP_TIMEOUT_MS;
-  const first = await findPostmaster(home.data);
-  if (first === undefined) return;
-  signalStop(first.pid, mode);
-  while (Date.now() < deadline) {
-    const now = await findPostmaster(home.data);
-    if (now?.pid !== first.pid) return;
-    await sleep(POLL_MS);
-  }
-  throw new PipelineError(
-    'local',
-    `PostgreSQL in ${home.data} (process ${first.pid}) did not stop within ${STOP_TIMEOUT_MS / 1000} s; ` +
-      `its log is ${home.log}.`,
-  );
 }
 
 /** What the system refused (a right, the disk's space) as an error that says for which directory. */

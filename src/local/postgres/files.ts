@@ -4,20 +4,16 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { errorCode, isAbsent, makeFolders } from '../disk.ts';
 
 /** Longer than initdb or a copy of the binaries takes on a slow machine; nothing aside is in use after that. */
-const ASIDE_MAX_AGE_MS = 10 * 60_000;
+export const ASIDE_MAX_AGE_MS = 10 * 60_000;
 const ASIDE_MARK = '.aside-';
 
 function asideOf(path: string): string {
   return `${path}${ASIDE_MARK}${randomBytes(6).toString('hex')}`;
-}
-
-/** `system error code` of an error of node:fs, such as 'ENOENT'. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** The text of a file, or undefined when there is none. */
@@ -25,7 +21,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
@@ -46,7 +42,7 @@ export async function replaceFile(path: string, text: string, mode = 0o644): Pro
 
 /** A directory that the server's account can get into, whatever the umask says; what is in it has modes of its own. */
 export async function makePublicDirectory(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true });
+  const made = await makeFolders(resolve(path));
   if (made !== undefined) await chmod(path, 0o755);
 }
 

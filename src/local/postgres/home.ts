@@ -10,27 +10,22 @@
  *   <directory>/server.log
  *
  * The home under /var/tmp stays root's own, so that the account the server runs as cannot put links in root's way.
- * Its name is random, so that a directory that is removed and made again starts with nothing, as it would in place.
+ * Its name is random, so that a directory that is removed and made again starts with nothing, as it would in place;
+ * ./orphans.ts then clears the old one away.
  */
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PipelineError } from '../../shared/errors.ts';
+import { errorCode } from '../disk.ts';
 import { canAccess, isRoot, type Account } from './account.ts';
-import { buildDirectory, errorCode, exists, makePublicDirectory, readIfThere, replaceFile } from './files.ts';
-import { findPostmaster } from './postmaster.ts';
+import { buildDirectory, exists, makePublicDirectory, readIfThere, replaceFile } from './files.ts';
 
 /** Kept over reboots, unlike /tmp, and open to every account. */
-const ELSEWHERE = '/var/tmp';
+export const ELSEWHERE = '/var/tmp';
 /** Of uid 0: only root needs a home elsewhere. */
-const OURS = 'starling-0-';
-/**
- * A home is stale when nothing was started from it for so long: a directory that was renamed a moment ago, or that
- * is just being made, looks the same as one that is gone.
- */
-const STALE_AFTER_MS = 24 * 60 * 60_000;
-
+export const OURS = 'starling-0-';
 export interface Home {
   /** The directory that was asked for, without symlinks. */
   readonly directory: string;
@@ -74,7 +69,7 @@ export async function makeHome(
 
 /** Notes where a home under /var/tmp belongs, and that it is in use now. */
 export async function recordOrigin(home: Home): Promise<void> {
-  if (home.path !== home.directory) await replaceFile(join(home.path, 'origin'), home.directory);
+  if (home.path !== home.directory) await replaceFile(originFile(home.path), home.directory);
 }
 
 /** Removes everything of the cluster but the log. Its server must have stopped. */
@@ -91,7 +86,7 @@ export async function removeHome(directory: string, elsewhere = ELSEWHERE): Prom
   await rm(dirname(pointerOf(home.directory)), { recursive: true, force: true });
 }
 
-function homeAt(directory: string, path: string): Home {
+export function homeAt(directory: string, path: string): Home {
   const cluster = join(path, 'cluster');
   return {
     directory,
@@ -103,6 +98,10 @@ function homeAt(directory: string, path: string): Home {
     binaries: join(path, 'binaries'),
     log: join(directory, 'server.log'),
   };
+}
+
+export function originFile(path: string): string {
+  return join(path, 'origin');
 }
 
 function pointerOf(directory: string): string {
@@ -129,15 +128,15 @@ async function pointElsewhere(directory: string, elsewhere: string): Promise<str
 
 /** A directory that was moved keeps its home; one that was copied must not take that of the original. */
 async function isOfAnother(path: string, directory: string): Promise<boolean> {
-  const origin = await readIfThere(join(path, 'origin'));
+  const origin = await readIfThere(originFile(path));
   return origin !== undefined && origin !== directory && (await pointsTo(origin, path));
 }
 
-async function pointsTo(directory: string, path: string): Promise<boolean> {
+export async function pointsTo(directory: string, path: string): Promise<boolean> {
   return (await readIfThere(pointerOf(directory))) === path;
 }
 
-async function isOurs(path: string): Promise<boolean> {
+export async function isOurs(path: string): Promise<boolean> {
   return lstat(path).then(
     (found) => found.isDirectory() && found.uid === 0,
     () => false,
@@ -171,31 +170,4 @@ async function claim(path: string): Promise<void> {
     );
   }
   await chmod(path, 0o711);
-}
-
-/**
- * Removes the directories under /var/tmp whose origin is gone and whose server does not run. Returns their paths.
- * A server that runs is left alone: its origin may have been renamed.
- */
-export async function sweepStale(
-  elsewhere = ELSEWHERE,
-  staleAfterMs = STALE_AFTER_MS,
-): Promise<readonly string[]> {
-  const removed: string[] = [];
-  if (!isRoot()) return removed;
-  const names = await readdir(elsewhere).catch(() => []);
-  for (const path of names.filter((name) => name.startsWith(OURS)).map((name) => join(elsewhere, name))) {
-    if (!(await isStale(path, staleAfterMs))) continue;
-    await rm(path, { recursive: true, force: true });
-    removed.push(path);
-  }
-  return removed;
-}
-
-async function isStale(path: string, staleAfterMs: number): Promise<boolean> {
-  if (!(await isOurs(path))) return false;
-  const origin = await readIfThere(join(path, 'origin'));
-  const { mtimeMs } = await stat(origin === undefined ? path : join(path, 'origin'));
-  if (Date.now() - mtimeMs < staleAfterMs || (origin !== undefined && (await pointsTo(origin, path)))) return false;
-  return (await findPostmaster(join(path, 'cluster', 'data'))) === undefined;
 }

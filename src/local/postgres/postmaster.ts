@@ -9,8 +9,9 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, readlink, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../disk.ts';
 import { runAs, serverEnvironment, spawnIdentity, type Account } from './account.ts';
-import { errorCode, readIfThere } from './files.ts';
+import { readIfThere } from './files.ts';
 
 export interface Postmaster {
   readonly pid: number;
@@ -62,12 +63,12 @@ function isAlive(pid: number): boolean {
 
 /**
  * Whether that process is the server of `data`: process ids are given out again, and in a container that was started
- * anew the old one is soon somebody else's. The postmaster works in its data directory and has it in its arguments.
+ * anew the old one is soon somebody else's. The postmaster runs as the owner of its data directory (PostgreSQL insists
+ * on it), works in it and has it in its arguments.
  */
 async function isServerOf(pid: number, data: string): Promise<boolean> {
-  if (process.platform !== 'linux') {
-    return (await runAs(undefined, 'ps', ['-ww', '-o', 'args=', '-p', String(pid)])).output.includes(data);
-  }
+  if (!(await isOwnedBy(pid, data))) return false;
+  if (process.platform !== 'linux') return (await ps(pid, 'args=')).includes(data);
   try {
     return (await readlink(`/proc/${pid}/cwd`)) === data;
   } catch (error) {
@@ -76,6 +77,23 @@ async function isServerOf(pid: number, data: string): Promise<boolean> {
     const args = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     return args.split('\0').includes(data);
   }
+}
+
+async function isOwnedBy(pid: number, data: string): Promise<boolean> {
+  const owner = await stat(data).then(
+    (found) => found.uid,
+    () => undefined,
+  );
+  if (owner === undefined) return false;
+  const isLinux = process.platform === 'linux';
+  const text = isLinux ? await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '') : await ps(pid, 'uid=');
+  // In /proc the real id comes first, and then the effective one. macOS shows that of nobody as -2.
+  const uid = (isLinux ? /^Uid:\t\d+\t(\d+)/m : /^\s*(-?\d+)/).exec(text)?.[1];
+  return uid !== undefined && Number(uid) >>> 0 === owner >>> 0;
+}
+
+async function ps(pid: number, column: string): Promise<string> {
+  return (await runAs(undefined, 'ps', ['-ww', '-o', column, '-p', String(pid)])).output;
 }
 
 /** Starts the server as a daemon: it has no ties to this process, its terminal or its pipes, and survives it. */

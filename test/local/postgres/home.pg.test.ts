@@ -1,10 +1,11 @@
-import { chmod, chown, cp, mkdir, readdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, rename, rm, symlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { canAccess, isRoot, parsePasswd, serverAccount } from '../../../src/local/postgres/account.ts';
 import { sweepAsides } from '../../../src/local/postgres/files.ts';
-import { findHome, makeHome, recordOrigin, sweepStale, type Home } from '../../../src/local/postgres/home.ts';
+import { findHome, makeHome } from '../../../src/local/postgres/home.ts';
 import { temporaryDirectory } from '../../support/postgres.ts';
+import { make, places } from './places.ts';
 
 test('accounts are read from passwd, whatever else is in it', () => {
   const text = '# comment\nroot:x:0:0::/root:/bin/sh\nnobody:*:-2:-2::/:/bin/false\n\nbroken:x\n';
@@ -20,28 +21,6 @@ test('the home is the directory itself when the server can work there', async ()
   expect(home.path).toBe(home.directory);
   expect(await readdir(directory)).toEqual([]);
 });
-
-interface Places {
-  /** Stands for /var/tmp. */
-  readonly elsewhere: string;
-  /** The project, in a directory of mode 0700. */
-  readonly project: string;
-  readonly directory: string;
-}
-
-async function places(): Promise<Places> {
-  const [elsewhere, closed] = [await temporaryDirectory(), await temporaryDirectory()];
-  await chmod(closed, 0o700);
-  const project = join(closed, 'project');
-  return { elsewhere, project, directory: join(project, 'postgres') };
-}
-
-/** As if a cluster had been made there. */
-async function make({ directory, elsewhere }: Places): Promise<Home> {
-  const home = await makeHome(directory, await serverAccount(), elsewhere);
-  await mkdir(home.cluster, { recursive: true });
-  return home;
-}
 
 describe.runIf(isRoot())('a home elsewhere', () => {
   test('is used when the account cannot get to the directory, and can be reached by it', async () => {
@@ -103,21 +82,6 @@ describe.runIf(isRoot())('a home elsewhere', () => {
     await rm(path, { recursive: true });
     expect(await findHome(at.directory, at.elsewhere)).toBeUndefined();
     expect((await make(at)).path).toBe(path);
-  });
-
-  test('is swept when its directory is gone, but not at once, and no other is', async () => {
-    const [gone, kept] = [await places(), await places()];
-    const home = await make(gone);
-    const other = await make({ ...kept, elsewhere: gone.elsewhere });
-    await mkdir(join(gone.elsewhere, 'starling-0-being-made'));
-    await writeFile(join(gone.elsewhere, 'starling-0-file'), '');
-    await rm(gone.directory, { recursive: true });
-    expect(await sweepStale(gone.elsewhere)).toEqual([]);
-    await recordOrigin(other);
-    expect((await sweepStale(gone.elsewhere, 0)).toSorted()).toEqual(
-      [home.path, join(gone.elsewhere, 'starling-0-being-made')].toSorted(),
-    );
-    expect(await findHome(kept.directory, gone.elsewhere)).toEqual(other);
   });
 });
 
