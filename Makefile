@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 ORDERS ?= 10000
+# Not by npx, which advertises new versions of npm.
+BIN := node_modules/.bin
 BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
 
 .PHONY: help run test check build clean stop
@@ -15,17 +17,18 @@ run: build ## the whole thing on made-up data: load, live a day, load again, com
 	@node dist/starling.js demo --orders "$(ORDERS)"
 
 test: build ## all tests, with coverage
-	@npx vitest run --config test/vitest.config.ts --coverage
+	@$(BIN)/vitest run --config test/vitest.config.ts --coverage
 
 check: node_modules/.installed ## types, lint, unused code
-	@npx tsc -p .
-	@npx oxlint --type-aware --deny-warnings
-	@npx knip
+	@$(BIN)/tsc -p .
+	@$(BIN)/oxlint --type-aware --deny-warnings
+	@$(BIN)/knip
 
 build: dist/starling.js ## dist/starling.js
 
 dist/starling.js: node_modules/.installed package.json $(shell find src -name '*.ts')
-	@npx esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
+	@$(BIN)/tsc -p .
+	@$(BIN)/esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
 
 stop: build ## stop the embedded PostgreSQL
 	@node dist/starling.js stop

@@ -7,6 +7,7 @@ import { S3Lake, s3ClientSettings } from '../shared/lake/s3.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report } from '../shared/report.ts';
 import { type Config, type LakePlace, STATE_DIRECTORY } from './config.ts';
+import { number, type Output } from './output.ts';
 
 /** Everything that the stages take, wired up from the configuration. */
 export interface PipelineContext {
@@ -25,7 +26,7 @@ export interface PipelineContext {
 }
 
 export interface Wiring {
-  readonly report: Report;
+  readonly output: Output;
   readonly signal: AbortSignal;
   readonly whole?: boolean;
   /** The embedded databases are wanted; a command that only looks at the lake does not start them. */
@@ -35,7 +36,8 @@ export interface Wiring {
 
 export async function wire(config: Config, wiring: Wiring): Promise<PipelineContext> {
   const urls = await databaseUrls(config, wiring);
-  const { report, signal, whole = false } = wiring;
+  const { signal, whole = false } = wiring;
+  const { report } = wiring.output;
   const { sourceSchema, warehouseSchema } = config;
   const common = { model: totesys, sourceSchema, warehouseSchema, report, now: clock, signal, whole };
   return { ...common, ...urls, ...lakes(config.lake) };
@@ -48,8 +50,14 @@ function clock(): Date {
 type Urls = Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>;
 
 async function databaseUrls(config: Config, wiring: Wiring): Promise<Urls> {
-  if (config.embedded && wiring.databases) return startEmbedded(STATE_DIRECTORY, wiring.orders ?? DEFAULT_ORDERS);
+  if (config.embedded && wiring.databases) return embeddedUrls(wiring);
   return { sourceUrl: config.sourceUrl ?? '', warehouseUrl: config.warehouseUrl ?? '' };
+}
+
+async function embeddedUrls({ output, orders = DEFAULT_ORDERS }: Wiring): Promise<Urls> {
+  const { generated, ...urls } = await startEmbedded(STATE_DIRECTORY, orders);
+  if (generated) output.log.info(`made up a source of ${number(orders)} sales orders`);
+  return urls;
 }
 
 function lakes(place: LakePlace): Pick<PipelineContext, 'ingestion' | 'processed'> {

@@ -1,9 +1,9 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { withSource } from '../local/embedded.ts';
+import { oneAtATime, SEED, withSource } from '../local/embedded.ts';
 import { type LivedDay, liveOneDay, openLateTransaction } from '../local/totesys/day.ts';
-import { SEED } from '../local/embedded.ts';
 import { WAREHOUSE_SETTINGS } from '../load/session.ts';
+import { readState } from '../shared/lake/state.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { identifier } from '../shared/postgres/sql.ts';
 import { agrees, compare } from './compare/compare.ts';
@@ -13,6 +13,7 @@ import type { PipelineContext } from './context.ts';
 import { findFact, printHistory, readHistory } from './history.ts';
 import { type Output, table } from './output.ts';
 import { runToEnd } from './pipeline.ts';
+import { readWaiting } from './quarantine.ts';
 import { printStatus, readStatus } from './status.ts';
 
 /**
@@ -21,14 +22,21 @@ import { printStatus, readStatus } from './status.ts';
  * @returns whether they do.
  */
 export async function demo(context: PipelineContext, output: Output): Promise<boolean> {
-  heading(output, 'The source as it is');
+  const isDone = await oneAtATime(context.sourceUrl, async () => tellStory(context, output));
+  if (isDone === 'another') output.log.error('another demo is running here: wait for it to end');
+  return isDone === true;
+}
+
+async function tellStory(context: PipelineContext, output: Output): Promise<boolean> {
+  const isFirst = (await readState(context.ingestion, 'ingest')) === null;
+  heading(output, isFirst ? 'First load' : 'What came since the last load');
   if (!(await runToEnd(context, output))) return false;
   const day = await liveAndLoad(context, output);
   if (!day) return false;
   await showAnswers(context, output, day);
   heading(output, 'Source and warehouse, row by row and column by column');
   const comparisons = await compare(context);
-  printComparison(comparisons, output);
+  printComparison(comparisons, await readWaiting(context), output);
   await showConnections(context, output);
   return comparisons.every(agrees);
 }
@@ -44,9 +52,14 @@ async function liveAndLoad(context: PipelineContext, output: Output): Promise<Li
     if (!(await runToEnd(context, output))) return null;
     await open.commit();
     heading(output, `A transaction begun before that batch commits now (orders ${open.orderIds.join(' and ')})`);
+    output.line(READ_AGAIN);
     return (await runToEnd(context, output)) ? day : null;
   });
 }
+
+const READ_AGAIN = `
+Rows written since that transaction began were read again as long as it was open, and are once more now:
+what is no different from what the warehouse holds is dropped.`.trim();
 
 function tellDay(day: LivedDay): string {
   const { silentEdits: edits, renamedDepartment: department } = day;

@@ -8,7 +8,7 @@ import { identifier, qualified } from '../shared/postgres/sql.ts';
 import { parseCell } from '../shared/types/codecs.ts';
 import { Unfit } from '../shared/types/type.ts';
 import type { PipelineContext } from './context.ts';
-import { type Output, table } from './output.ts';
+import { count, type Output, table } from './output.ts';
 
 /** One version of a fact row, as the history view shows it: PostgreSQL's text. */
 export type Version = Readonly<Record<string, string | null>>;
@@ -18,19 +18,38 @@ export function findFact(model: Model, name: string): FactSpec {
   const fact = model.facts.find((candidate) => candidate.name === name || subjectOf(candidate) === name);
   if (fact) return fact;
   const known = model.facts.map((candidate) => subjectOf(candidate)).join(', ');
-  throw new PipelineError('config', `there is no such fact; there are: ${known}`);
+  throw new PipelineError('config', `there is no fact '${name}'; there are: ${known}`);
 }
 
-export async function readHistory(context: PipelineContext, fact: FactSpec, key: string): Promise<readonly Version[]> {
+/** A state of a fact row that could not be used. */
+export interface Waiting {
+  readonly batch: string;
+  readonly column: string;
+  readonly reason: string;
+}
+
+export interface History {
+  readonly versions: readonly Version[];
+  /** What waits in quarantine for the same key. */
+  readonly waiting: readonly Waiting[];
+}
+
+const WAITING = `
+  select batch_id as batch, column_name as column, reason from pipeline.quarantine
+  where released_at is null and table_name = $1 and record_key = $2 order by batch_id`;
+
+export async function readHistory(context: PipelineContext, fact: FactSpec, key: string): Promise<History> {
   const { type } = keyColumn(fact);
   if (parseCell(type, key) instanceof Unfit) {
-    throw new PipelineError('config', `a key of ${fact.name} is ${type.kind}, which this is not`);
+    const wanted = `${fact.name} is looked up by its ${fact.key}`;
+    throw new PipelineError('config', `${wanted}, of type ${type.kind}, which this is not`);
   }
   const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
     const view = qualified(context.warehouseSchema, historyName(fact));
     const query = `select * from ${view} where ${identifier(fact.key)} = $1 order by version`;
-    return (await client.query<Version>(query, [key])).rows;
+    const versions = (await client.query<Version>(query, [key])).rows;
+    return { versions, waiting: (await client.query<Waiting>(WAITING, [fact.name, key])).rows };
   } catch (error) {
     throw fromPostgres('warehouse', error, { table: historyName(fact) });
   } finally {
@@ -38,31 +57,46 @@ export async function readHistory(context: PipelineContext, fact: FactSpec, key:
   }
 }
 
-/** Version by version: when it was valid, and what was different from the one before it. */
-export function printHistory(fact: FactSpec, versions: readonly Version[], output: Output): void {
+/**
+ * The row as it is now, and version by version: when it was valid, and what was different from the one before it.
+ * @returns whether there is such a row.
+ */
+export function printHistory(fact: FactSpec, { versions, waiting }: History, output: Output): boolean {
   for (const version of versions) output.object({ event: 'version', table: fact.name, ...version });
-  if (versions.length === 0) {
-    output.line(`${fact.name} has no row of that key`);
-    return;
-  }
-  const first = versions[0] ?? {};
-  const columns = fact.columns.map((column) => column.name);
-  output.line(columns.map((name) => `${name}=${first[name] ?? 'null'}`).join(' '));
+  for (const one of waiting) output.object({ event: 'quarantined', table: fact.name, ...one });
+  const latest = versions.at(-1);
+  if (latest) printVersions(fact, versions, latest, output);
+  else output.log.error(`${fact.name} has no row of that key`);
+  if (waiting.length > 0) output.line(tellWaiting(waiting, Number(latest?.['batch_id'] ?? 0)));
+  return latest !== undefined;
+}
+
+function printVersions(fact: FactSpec, versions: readonly Version[], latest: Version, output: Output): void {
+  const names = fact.columns.map((column) => column.name);
+  const width = Math.max(...names.map((name) => name.length)) + 1;
+  output.line('now');
+  for (const name of names) output.line(`  ${`${name}:`.padEnd(width)} ${latest[name] ?? 'null'}`);
   output.line('');
-  const rows = versions.map((version) => [
+  const rows = versions.map((version, at) => [
     version['version'] ?? '',
     version['valid_from'] ?? '',
     version['valid_to'] ?? (version['is_current'] === 't' ? 'current' : ''),
     version['batch_id'] ?? '',
-    changesIn(version),
+    changesIn(version, versions[at - 1]),
   ]);
   output.line(table(['version', 'valid_from', 'valid_to', 'batch', 'changed'], rows));
 }
 
 /** `{a,b}` is PostgreSQL's array; the names of columns may be quoted in it. */
-function changesIn(version: Version): string {
+function changesIn(version: Version, before: Version = {}): string {
   const changed = version['changed_columns'];
   if (changed === null || changed === undefined) return '(first seen)';
   const names = changed.slice(1, -1).split(',').map((name) => name.replaceAll('"', ''));
-  return names.map((name) => `${name} → ${version[name] ?? 'null'}`).join(', ');
+  return names.map((name) => `${name}: ${before[name] ?? 'null'} → ${version[name] ?? 'null'}`).join(', ');
+}
+
+function tellWaiting(waiting: readonly Waiting[], latestBatch: number): string {
+  const newer = waiting.every(({ batch }) => Number(batch) > latestBatch) ? 'newer state' : 'state';
+  const why = waiting.map(({ column, reason }) => `${column} ${reason}`).join('; ');
+  return `\n${count(waiting.length, newer)} ${waiting.length === 1 ? 'waits' : 'wait'} in quarantine: ${why}`;
 }

@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander';
-import { stopCluster } from '../local/postgres/cluster.ts';
-import { DEFAULT_ORDERS, serverDirectory } from '../local/embedded.ts';
+import { DEFAULT_ORDERS, embeddedExists, stopEmbedded } from '../local/embedded.ts';
 import { initialise } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
 import { agrees, compare } from './compare/compare.ts';
@@ -9,8 +8,9 @@ import { type Need, readConfig, STATE_DIRECTORY } from './config.ts';
 import { type PipelineContext, wire } from './context.ts';
 import { demo } from './demo.ts';
 import { findFact, printHistory, readHistory } from './history.ts';
-import { createOutput, type Output, type Streams } from './output.ts';
+import { count, createOutput, type Output, type Streams } from './output.ts';
 import { run, runStage, runToEnd } from './pipeline.ts';
+import { readWaiting } from './quarantine.ts';
 import { buildProgram, type Flags, type Request } from './program.ts';
 import { printStatus, readStatus } from './status.ts';
 import { every, parseInterval } from './watch.ts';
@@ -79,49 +79,83 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
 };
 
 async function act(request: Request, flags: Flags, surroundings: Surroundings, output: Output): Promise<boolean> {
-  if (request.command === 'stop') {
-    await stopCluster(serverDirectory(STATE_DIRECTORY));
-    return true;
-  }
+  if (request.command === 'stop') return stop(output);
   const interval = request.command === 'watch' ? parseInterval(request.every) : 0;
   const needs = new Set(NEEDS[request.command === 'stage' ? request.stage : request.command]);
-  const environment = request.command === 'demo' ? {} : surroundings.environment;
-  const config = readConfig(flags.settings, environment, needs);
+  const isDemo = request.command === 'demo';
+  const config = readConfig(flags.settings, isDemo ? {} : surroundings.environment, needs);
   const { signal } = surroundings;
   const orders = parseOrders(flags.orders);
-  const databases = needs.size > 0 || request.command === 'demo';
-  const context = await wire(config, { report: output.report, signal, whole: flags.whole, databases, orders });
+  const databases = needs.size > 0 || isDemo;
+  if (config.embedded && needs.size > 0 && !(await embeddedWillDo(request, output))) return false;
+  const context = await wire(config, { output, signal, whole: flags.whole, databases, orders });
+  return carryOut(request, context, interval, output);
+}
+
+const LOOKS = new Set<Request['command']>(['status', 'compare', 'history']);
+
+/** Says whose databases they are; none is started and filled for whoever only looks. */
+async function embeddedWillDo({ command }: Request, output: Output): Promise<boolean> {
+  output.log.info('no SOURCE_URL and WAREHOUSE_URL: using the embedded PostgreSQL and a made-up source');
+  if (!LOOKS.has(command) || (await embeddedExists(STATE_DIRECTORY))) return true;
+  output.log.error('nothing here yet: `starling run` or `starling demo` starts it');
+  return false;
+}
+
+async function carryOut(
+  request: Exclude<Request, { readonly command: 'stop' }>,
+  context: PipelineContext,
+  interval: number,
+  output: Output,
+): Promise<boolean> {
   switch (request.command) {
     case 'init':
       return init(context, output);
     case 'run':
       return runToEnd(context, output);
     case 'watch':
-      await every(interval, signal, async () => void (await run(context, output)));
-      return true;
+      return watch(context, interval, output);
     case 'stage':
       await runStage(request.stage, context);
-      signal.throwIfAborted();
+      context.signal.throwIfAborted();
       return true;
-    case 'status': {
-      const status = await readStatus(context);
-      printStatus(status, context.now(), output);
-      if (status.unanswered) output.fail(status.unanswered);
-      return status.unanswered === null;
-    }
+    case 'status':
+      return status(context, output);
     case 'compare': {
       const comparisons = await compare(context);
-      printComparison(comparisons, output);
+      printComparison(comparisons, await readWaiting(context), output);
       return comparisons.every(agrees);
     }
     case 'history': {
       const fact = findFact(context.model, request.fact);
-      printHistory(fact, await readHistory(context, fact, request.key), output);
-      return true;
+      return printHistory(fact, await readHistory(context, fact, request.key), output);
     }
     case 'demo':
       return demo(context, output);
   }
+}
+
+async function stop(output: Output): Promise<boolean> {
+  const wasRunning = await stopEmbedded(STATE_DIRECTORY);
+  output.object({ event: wasRunning ? 'stopped' : 'not_running' });
+  output.line(wasRunning ? 'The embedded PostgreSQL is stopped.' : 'No embedded PostgreSQL is running here.');
+  return true;
+}
+
+async function watch(context: PipelineContext, interval: number, output: Output): Promise<boolean> {
+  await every(interval, context.signal, async () => {
+    output.line(`-- ${context.now().toISOString()}`);
+    await run(context, output);
+  });
+  output.line('stopped');
+  return true;
+}
+
+async function status(context: PipelineContext, output: Output): Promise<boolean> {
+  const status = await readStatus(context);
+  printStatus(status, context.now(), output);
+  if (status.unanswered) output.fail(status.unanswered);
+  return status.unanswered === null;
 }
 
 function parseOrders(text: string | undefined): number {
@@ -134,6 +168,7 @@ function parseOrders(text: string | undefined): number {
 async function init(context: PipelineContext, output: Output): Promise<boolean> {
   const statements = await initialise(context);
   output.object({ event: 'initialised', statements: statements.length });
-  output.line(statements.length === 0 ? 'The warehouse is as the model says.' : `Ran ${statements.length} statements.`);
+  const did = `Ran ${count(statements.length, 'statement')}.`;
+  output.line(statements.length === 0 ? 'The warehouse is as the model says.' : did);
   return true;
 }

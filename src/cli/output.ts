@@ -38,7 +38,12 @@ export function createOutput(json: boolean, streams: Streams): Output {
     line: (text) => (json ? undefined : write(text)),
     object: (value) => (json ? write(JSON.stringify(value)) : undefined),
     report: (event) => report(event, output, progress, tables),
-    fail: (error) => logFailure(log, error),
+    fail: (error) => {
+      progress?.stop();
+      // Those of the batch that failed are not of the next one.
+      tables.length = 0;
+      logFailure(log, error);
+    },
     close: () => progress?.stop(),
   };
   const tables: string[] = [];
@@ -58,7 +63,8 @@ function report(event: ReportEvent, output: Output, progress: Ora | null, tables
   if (event.event === 'warning') output.log.warn({ stage, batch, table: event.table }, message ?? '');
   if (output.json) return;
   if (event.event === 'table') {
-    tables.push(`${event.table} ${number(event.rows)}${aside(event)}`);
+    const also = aside(event);
+    if (event.rows !== 0 || also !== '') tables.push(`${event.table} ${number(event.rows)}${also}`);
     progress?.start(`${stage}: batch ${batch}, ${event.table}`);
     return;
   }
@@ -78,7 +84,7 @@ function lineOf(event: ReportEvent): string | null {
   switch (event.event) {
     case 'batch': {
       const seconds = (event.seconds ?? 0).toFixed(2);
-      return `${stage} batch ${event.batch}: ${number(event.rows)} rows in ${seconds} s${aside(event)}`;
+      return `${stage} batch ${event.batch}: ${count(event.rows, 'row')} in ${seconds} s${aside(event)}`;
     }
     case 'lost':
       return `${stage} batch ${event.batch}: another worker committed it first`;
@@ -102,6 +108,11 @@ export function number(value: number | undefined): string {
   return (value ?? 0).toLocaleString('en-GB');
 }
 
+/** `1 row`, `1,000 rows`. */
+export function count(value: number | undefined, what: string): string {
+  return `${number(value)} ${what}${value === 1 ? '' : 's'}`;
+}
+
 /** What, where, what to do. A bug is told with its stack: there is no advice for it. */
 function logFailure(log: Logger, error: unknown): void {
   if (error instanceof PipelineError) {
@@ -112,9 +123,14 @@ function logFailure(log: Logger, error: unknown): void {
   log.error({ kind: 'bug', stack }, error instanceof Error ? error.message : String(error));
 }
 
-/** Rows as a table of padded columns. */
+const NUMERIC = /^-?[\d,]*\.?\d*$/;
+
+/** Rows as a table of padded columns; numbers end where others end. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]?.length ?? 0)));
-  const format = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ').trimEnd();
+  const numeric = header.map((_, at) => rows.length > 0 && rows.every((row) => NUMERIC.test(row[at] ?? '')));
+  const pad = (cell: string, at: number) =>
+    numeric[at] === true ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0);
+  const format = (row: readonly string[]) => row.map(pad).join('  ').trimEnd();
   return [format(header), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(format)].join('\n');
 }

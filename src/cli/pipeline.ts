@@ -22,9 +22,13 @@ export async function runStage(stage: Stage, context: PipelineContext): Promise<
 /**
  * Runs the three stages, one after the other. One that fails does not keep the later ones from what is pending for
  * them: a source that is down is no reason not to load what was read before.
+ * @param failed is told of an error where it happens.
  * @returns the errors, in order.
  */
-export async function runPipeline(context: PipelineContext): Promise<readonly unknown[]> {
+export async function runPipeline(
+  context: PipelineContext,
+  failed: (error: unknown) => void = () => undefined,
+): Promise<readonly unknown[]> {
   const errors: unknown[] = [];
   for (const stage of STAGES) {
     if (context.signal.aborted) break;
@@ -32,6 +36,7 @@ export async function runPipeline(context: PipelineContext): Promise<readonly un
       await runStage(stage, context);
     } catch (error) {
       errors.push(error);
+      failed(error);
     }
   }
   return errors;
@@ -39,8 +44,7 @@ export async function runPipeline(context: PipelineContext): Promise<readonly un
 
 /** Runs the pipeline and tells what failed. @returns whether nothing did. */
 export async function run(context: PipelineContext, output: Output): Promise<boolean> {
-  const errors = await runPipeline(context);
-  for (const error of errors) output.fail(error);
+  const errors = await runPipeline(context, (error) => output.fail(error));
   return errors.length === 0;
 }
 

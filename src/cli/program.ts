@@ -4,9 +4,10 @@ import { flagOf, type Setting, SETTINGS, type Settings } from './config.ts';
 
 /** What somebody asked for on the command line. */
 export type Request =
-  | { readonly command: 'init' | 'run' | 'status' | 'compare' | 'stop' }
+  | { readonly command: 'init' | 'run' | 'status' | 'compare' }
   | { readonly command: 'stage'; readonly stage: Stage }
   | { readonly command: 'demo' }
+  | { readonly command: 'stop' }
   | { readonly command: 'watch'; readonly every: string }
   | { readonly command: 'history'; readonly fact: string; readonly key: string };
 
@@ -77,7 +78,7 @@ export function buildProgram(version: string, handle: Handle): Command {
 
 function addWatch(program: Command, handle: Handle): void {
   withFlags(program.command('watch').description('run the pipeline on a schedule, until SIGINT or SIGTERM'), ALL)
-    .option('--every <interval>', 'from start to start: 30s, 15m, 1h', '15m')
+    .option('--every <interval>', 'from start to start: 30s, 15m, 1h, 1d', '15m')
     .action((options: { readonly every: string }, command: Command) =>
       handle({ command: 'watch', every: options.every }, flagsOf(command)),
     );

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { main } from './main.ts';
 import { createOutput } from './output.ts';
 
 /** The process: its arguments, streams and signals. */
@@ -30,4 +29,12 @@ if (argv.includes('--json')) {
   const { log } = createOutput(true, { stdout, stderr });
   process.removeAllListeners('warning').on('warning', ({ name, message }) => log.warn({ warning: name }, message));
 }
-process.exitCode = await main(argv, { stdout, stderr, environment, signal: stop.signal, version });
+process.exitCode = await run();
+
+/** The models are built when they are imported: a mistake in one is told like any other error, not as a crash. */
+async function run(): Promise<number> {
+  const imported = await import('./main.ts').catch((error: unknown) => {
+    createOutput(argv.includes('--json'), { stdout, stderr }).fail(error);
+  });
+  return imported ? imported.main(argv, { stdout, stderr, environment, signal: stop.signal, version }) : 1;
+}

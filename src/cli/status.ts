@@ -9,7 +9,8 @@ import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Stage } from '../shared/report.ts';
 import type { PipelineContext } from './context.ts';
-import { number, type Output, table } from './output.ts';
+import { type Output, table } from './output.ts';
+import { LOOK, tellWaiting, type Waiting, waitingRows } from './quarantine.ts';
 
 /** Where a stage is. */
 export interface StageStatus {
@@ -25,7 +26,7 @@ export interface Status {
   readonly stages: readonly StageStatus[];
   /** The source as of then is what the warehouse shows; null when nothing is loaded. */
   readonly freshAsOf: Date | null;
-  readonly quarantine: readonly { readonly table: string; readonly rows: number }[];
+  readonly quarantine: readonly Waiting[];
   /** The warehouse did not answer: where load is, is what it was last known to be; freshness is not known. */
   readonly unanswered: PipelineError | null;
 }
@@ -58,12 +59,8 @@ function notAnswering(error: unknown): Warehouse {
   return { loaded: null, quarantine: [], unanswered: error };
 }
 
-const THERE = `
-  select to_regclass('pipeline.ledger') is not null and to_regclass('pipeline.quarantine') is not null as there`;
+const THERE = "select to_regclass('pipeline.ledger') is not null as there";
 const SNAPSHOT_AT = 'select extract(epoch from snapshot_at) * 1000 as at from pipeline.ledger where batch_id = $1';
-const WAITING = `
-  select table_name as table, count(*) as rows from pipeline.quarantine
-  where released_at is null group by table_name order by table_name`;
 
 type Warehouse = Pick<Status, 'quarantine' | 'unanswered'> & { readonly loaded: Loaded | null };
 
@@ -74,10 +71,9 @@ async function readWarehouse(context: PipelineContext): Promise<Warehouse> {
     if (!there) return { loaded: null, quarantine: [], unanswered: null };
     const head = await ledgerHead(client);
     const at = head && (await client.query<{ at: string }>(SNAPSHOT_AT, [head.batch])).rows[0]?.at;
-    const waiting = (await client.query<{ table: string; rows: string }>(WAITING)).rows;
     return {
       loaded: head ? { batch: head.batch, snapshotAt: new Date(Number(at)) } : null,
-      quarantine: waiting.map((row) => ({ table: row.table, rows: Number(row.rows) })),
+      quarantine: await waitingRows(client),
       unanswered: null,
     };
   } catch (error) {
@@ -94,12 +90,13 @@ export function printStatus(status: Status, now: Date, output: Output): void {
   }
   const seconds = status.freshAsOf ? Math.round((now.getTime() - status.freshAsOf.getTime()) / 1000) : null;
   output.object({ event: 'freshness', fresh_as_of: status.freshAsOf?.toISOString() ?? null, seconds });
-  for (const { table: name, rows } of status.quarantine) output.object({ event: 'quarantine', table: name, rows });
+  for (const waiting of status.quarantine) output.object({ event: 'quarantine', ...waiting });
   const rows = status.stages.map((stage) => stageRow(stage, now));
   output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], rows));
   output.line('');
   output.line(`Freshness:   ${freshness(status, seconds)}`);
   output.line(`Quarantine:  ${waiting(status)}`);
+  if (status.quarantine.length > 0) output.line(`             ${LOOK}`);
   for (const { stage, state } of status.stages) {
     if (state?.error) output.line(`Last error:  ${stage}: ${state.error.kind}: ${state.error.message}`);
   }
@@ -114,12 +111,12 @@ function freshness({ unanswered }: Status, seconds: number | null): string {
 
 function waiting({ quarantine, unanswered }: Status): string {
   if (unanswered) return UNKNOWN;
-  return quarantine.map(({ table: name, rows }) => `${name} ${number(rows)}`).join(', ') || 'empty';
+  return tellWaiting(quarantine) || 'empty';
 }
 
 function stageRow({ stage, batch, pending, state }: StageStatus, now: Date): string[] {
   const looked = state ? ago((now.getTime() - new Date(state.looked_at).getTime()) / 1000) : 'never';
-  return [stage, String(batch), String(pending), looked, state?.outcome ?? ''];
+  return [stage, String(batch), String(pending), looked, state?.outcome.replace('_', ' ') ?? ''];
 }
 
 function ago(seconds: number): string {

@@ -69,6 +69,16 @@ describe('compare', () => {
     expect(stdout).toMatch(/^current_sales_order +118 +2 +0 +0 +DIFFERENT units_sold, unit_price$/m);
   });
 
+  test('tells what waits in quarantine, which is why rows differ', async () => {
+    await place.warehouse.query(`
+      insert into pipeline.quarantine (batch_id, table_name, column_name, reason, stage, row)
+      values (1, 'fact_payment', 'x', 'y', 'load', '{}'), (1, 'fact_payment', 'x', 'y', 'load', '{}')`);
+    const { stdout } = await runMain(['compare'], place.environment);
+    expect(stdout).toMatch(/equal\n\n2 rows in quarantine: fact_payment 2\nselect \* from pipeline\.quarantine /);
+    const events = eventsOf((await runMain(['compare', '--json'], place.environment)).stdout);
+    expect(events.at(-1)).toEqual({ event: 'quarantine', table: 'fact_payment', rows: 2 });
+  });
+
   test('counts rows that only one side has: first, last and in between', async () => {
     await place.warehouse.query('delete from current_sales_order where sales_order_id in (1, 60, 120)');
     await place.source.query('delete from payment where payment_id in (2, 3)');

@@ -15,6 +15,7 @@ if (!hasPsql) {
 }
 
 let cwd: string;
+let untouched: Ran;
 let first: Ran;
 let second: Ran;
 
@@ -26,6 +27,7 @@ beforeAll(async () => {
   cwd = join(await temporaryDirectory(), 'a place with spaces');
   await mkdir(cwd);
   afterwards(async () => removeCluster(join(cwd, '.starling', 'postgres')));
+  untouched = await starling('status');
   first = await starling('demo', '--orders', '300');
   second = await starling('demo', '--json');
 });
@@ -43,12 +45,23 @@ function clientOf(name: string, password: string): Client {
   return new Client({ host, port: Number(port), user, password, database: name });
 }
 
+const EMBEDDED = 'no SOURCE_URL and WAREHOUSE_URL: using the embedded PostgreSQL and a made-up source';
+
+test('whoever looks where nothing was ever started is told so, and nothing is started', () => {
+  expect(untouched).toMatchObject({ status: 1, stdout: '' });
+  expect(untouched.stderr).toContain(EMBEDDED);
+  expect(untouched.stderr).toContain('nothing here yet: `starling run` or `starling demo` starts it');
+  // The one after it still had all of its source to make up.
+  expect(first.stderr).toContain('made up a source');
+});
+
 describe('demo', () => {
   test('tells the whole story in a directory where nothing was, and ends well', () => {
-    expect(first).toMatchObject({ status: 0, stderr: '' });
+    expect(first.status).toBe(0);
+    expect(first.stderr).toMatch(/^\S+ INFO: made up a source of 300 sales orders\n$/);
     const headings = first.stdout.split('\n').filter((line) => line.startsWith('== '));
     expect(headings).toEqual([
-      '== The source as it is',
+      '== First load',
       expect.stringMatching(/^== The source lived \d{4}-\d\d-\d\d$/),
       expect.stringMatching(/^== A transaction begun before that batch commits now \(orders \d+ and \d+\)$/),
       '== Revenue now, by month and currency (the last three months)',
@@ -59,13 +72,14 @@ describe('demo', () => {
     ]);
     expect(first.stdout).toMatch(/^ingest {5}batch 1: /m);
     expect(first.stdout).toMatch(/^load {7}batch 3: 2 rows/m);
+    expect(first.stdout).toContain('Rows written since that transaction began were read again');
     expect(first.stdout).toMatch(/^current_sales_order +\d+ +0 +0 +0 +equal$/m);
     expect(first.stdout).not.toContain('DIFFERENT');
   });
 
   test('shows the silent edit as a second version', () => {
     const [, history = ''] = first.stdout.split('edited silently\n');
-    expect(history.split('\n==')[0]).toMatch(/^1 .*\(first seen\)\n2 .* current +2 +.* → /m);
+    expect(history.split('\n==')[0]).toMatch(/^ +1 .*\(first seen\)\n +2 .* current +2 +\w+: .* → /m);
   });
 
   test('carries on the second time: another day, the same databases', () => {
@@ -110,9 +124,13 @@ describe('demo', () => {
   });
 
   test('leaves a server behind that other commands use, and that stop ends', async () => {
-    expect((await starling('status')).stdout).toMatch(/^load {7}\d+ {6}0 /m);
-    expect(await starling('stop')).toMatchObject({ status: 0, stderr: '' });
+    const { stdout, stderr } = await starling('status');
+    expect(stdout).toMatch(/^load +\d+ +0 /m);
+    expect(stderr).toContain(EMBEDDED);
+    const stopped = { status: 0, stdout: 'The embedded PostgreSQL is stopped.\n', stderr: '' };
+    expect(await starling('stop')).toEqual(stopped);
     await expect(clientOf('warehouse', 'x').connect()).rejects.toThrow(/ECONNREFUSED/);
-    expect(await starling('stop')).toMatchObject({ status: 0, stderr: '' });
+    const nothing = { status: 0, stdout: 'No embedded PostgreSQL is running here.\n', stderr: '' };
+    expect(await starling('stop')).toEqual(nothing);
   });
 });

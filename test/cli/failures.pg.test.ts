@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { demo } from '../../src/cli/demo.ts';
+import { main } from '../../src/cli/main.ts';
 import { createOutput } from '../../src/cli/output.ts';
 import { roleUrl } from '../ingest/roles.ts';
 import { Capture, type Environment, type Event, eventsOf, runMain, runStarling } from '../support/cli.ts';
@@ -74,6 +75,16 @@ describe('a stage that fails', () => {
     expect(ran.logs.map(({ kind }) => kind)).toEqual(['source_unreachable', 'warehouse_unreachable']);
   });
 
+  test('is told where it happens, before what the later stages did', async () => {
+    const { environment } = await freshPlace(template);
+    await runMain(['ingest'], environment);
+    const both = new Capture();
+    const settings = { ...environment, SOURCE_URL: NOBODY_THERE };
+    const { signal } = new AbortController();
+    await main(['run'], { stdout: both, stderr: both, environment: settings, signal, version: '1' });
+    expect(both.text).toMatch(/ERROR: source at 127\.0\.0\.1:1\/totesys: [\s\S]*\ntransform /);
+  });
+
   test('by itself is exit status 1 as well', async () => {
     const { environment } = await freshPlace(template);
     expect(await run({ ...environment, SOURCE_URL: NOBODY_THERE }, 'ingest')).toMatchObject({ status: 1, events: [] });
@@ -119,7 +130,10 @@ describe('passwords', () => {
     const place = await freshPlace(template);
     const url = await readerUrl(place);
     url.password = '';
-    expect((await run({ ...place.environment, SOURCE_URL: url.href })).logs).toMatchObject([{ kind: 'source_denied' }]);
+    const { logs } = await run({ ...place.environment, SOURCE_URL: url.href });
+    expect(logs).toMatchObject([{ kind: 'source_denied', stage: 'ingest' }]);
+    const whose = `${url.username}@${url.host}${url.pathname}`;
+    expect(logs[0]?.['msg']).toContain(`no password for ${whose}: put it into the URL, PGPASSWORD or ~/.pgpass`);
   });
 
   test('of a server that is not there are not printed', async () => {
@@ -180,6 +194,14 @@ async function demoOf(place: Place): Promise<{ readonly isDone: boolean; readonl
   const isDone = await demo(contextOf(place), createOutput(true, { stdout: new Capture(), stderr }));
   return { isDone, logs: eventsOf(stderr.text) };
 }
+
+test('a demo is not done while another one is', async () => {
+  const place = await freshPlace(template);
+  await place.source.query('select pg_advisory_lock(7350, 3)');
+  const told = { level: 50, msg: 'another demo is running here: wait for it to end' };
+  expect(await demoOf(place)).toMatchObject({ isDone: false, logs: [told] });
+  expect(await countOf(place.source, 'select count(*) from sales_order')).toBe(120);
+});
 
 describe('a demo whose pipeline fails', () => {
   test('at first is not done', async () => {

@@ -103,6 +103,15 @@ describe('an error', () => {
     ]);
   });
 
+  test('takes the tables of its batch with it', () => {
+    const { stdout } = tell(false, new Capture(), (output) => {
+      output.report({ event: 'table', stage: 'ingest', batch: 2, table: 'staff', rows: 5 });
+      output.fail(error);
+      output.report({ event: 'batch', stage: 'transform', batch: 1, rows: 2, seconds: 0 });
+    });
+    expect(stdout).toBe('transform  batch 1: 2 rows in 0.00 s\n');
+  });
+
   test('that is a bug is told with its stack', () => {
     const { stderr } = tell(true, new Capture(), (output) => output.fail(new TypeError('not a function')));
     const stack = expect.stringContaining('output.test.ts');
@@ -141,8 +150,20 @@ describe('progress', () => {
   });
 });
 
-test('a table is as wide as its cells, without trailing spaces', () => {
+test('a batch is told without the tables in which nothing happened, and one row is a row', () => {
+  const common = { stage: 'load', batch: 4 } as const;
+  const { stdout } = tell(false, new Capture(), ({ report }) => {
+    report({ ...common, event: 'table', table: 'dim_staff', rows: 0 });
+    report({ ...common, event: 'table', table: 'fact_payment', rows: 0, quarantined: 1 });
+    report({ ...common, event: 'batch', rows: 1, seconds: 0 });
+  });
+  expect(stdout.split('\n')).toEqual([
+    'load       batch 4: 1 row in 0.00 s', '           fact_payment 0 (1 to quarantine)', '',
+  ]);
+});
+
+test('a table is as wide as its cells, without trailing spaces, and numbers end where numbers end', () => {
   expect(table(['a', 'name'], [['1', 'x'], ['1,000', ''], ['2']]).split('\n')).toEqual([
-    'a      name', '─────  ────', '1      x', '1,000', '2',
+    '    a  name', '─────  ────', '    1  x', '1,000', '    2',
   ]);
 });

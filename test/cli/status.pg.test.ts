@@ -43,7 +43,7 @@ describe('how far each stage is', () => {
     await run(place, 'init');
     expect(await statusOf(place)).toMatchObject({ stages: nothing, freshness: NEVER, quarantine: [] });
     const { stdout } = await runMain(['status'], place.environment);
-    expect(stdout).toMatch(/^ingest {5}0 {6}0 {8}never$/m);
+    expect(stdout).toMatch(/^ingest {9}0 {8}0 {2}never$/m);
     expect(stdout).toContain('Freshness:   nothing is loaded yet\nQuarantine:  empty\n');
   });
 
@@ -66,8 +66,11 @@ describe('how far each stage is', () => {
     await run(place, 'run');
     const { stdout } = await runMain(['status'], place.environment);
     expect(stdout).toMatch(/^stage {6}batch {2}pending {2}last look {2}outcome$/m);
-    expect(stdout).toMatch(/^load {7}1 {6}0 {8}\d+ s ago +committed$/m);
+    expect(stdout).toMatch(/^load {11}1 {8}0 {2}\d+ s ago +committed$/m);
     expect(stdout).toMatch(/^Freshness: {3}the source as of \d+ s ago$/m);
+    await run(place, 'run');
+    expect((await runMain(['status'], place.environment)).stdout).toMatch(/^load .* nothing new$/m);
+    expect((await statusOf(place)).stages[2]).toEqual(['load', 1, 0, 'nothing_new']);
   });
 });
 
@@ -116,6 +119,7 @@ test('quarantine is told by table, and never a value', async () => {
   ]);
   const people = await runMain(['status'], place.environment);
   expect(people.stdout).toContain('Quarantine:  fact_purchase_order 1, fact_sales_order 2\n');
+  expect(people.stdout).toMatch(/^ +select \* from pipeline.quarantine where released_at is null$/m);
   const reasons = await rowsOf(place.warehouse, 'select reason from pipeline.quarantine');
   expect(`${stdout}${people.stdout}`).not.toContain('1.005');
   expect(reasons).toHaveLength(3);

@@ -8,7 +8,7 @@ const NOW = new Date('2024-08-07T12:00:00.000Z');
 /** What people read where everything was last looked at so many seconds ago. */
 function shown(seconds: number): string {
   const at = new Date(NOW.getTime() - seconds * 1000);
-  const state = { stage: 'ingest', looked_at: at.toISOString(), batch: 1, outcome: 'working' } as const;
+  const state = { stage: 'ingest', looked_at: at.toISOString(), batch: 1, outcome: 'committed' } as const;
   const status: Status = {
     stages: [{ stage: 'ingest', batch: 1, pending: 0, state }],
     freshAsOf: at,
@@ -30,6 +30,6 @@ test.each([
   [-5, '0 s ago'],
 ])('%i seconds are told as %s', (seconds, ago) => {
   expect(shown(seconds)).toContain(`Freshness:   the source as of ${ago}\n`);
-  expect(shown(seconds)).toMatch(new RegExp(`^ingest +1 +0 +${ago} +working$`, 'm'));
+  expect(shown(seconds)).toMatch(new RegExp(`^ingest +1 +0 +${ago} +committed$`, 'm'));
   expect(shown(seconds)).toContain('Quarantine:  fact_payment 1,234\n');
 });

@@ -46,7 +46,7 @@ describe('--help', () => {
   });
 
   test('of watch tells how intervals are written, and the one it takes by itself', async () => {
-    expect(await help('watch')).toContain('--every <interval> from start to start: 30s, 15m, 1h (default: "15m")');
+    expect(await help('watch')).toContain('--every <interval> from start to start: 30s, 15m, 1h, 1d (default: "15m")');
   });
 });
 

@@ -44,6 +44,16 @@ describe('watch', () => {
     expect(await countOf(place.warehouse, 'select count(*) from fact_sales_order')).toBe(121);
   });
 
+  test('tells people when it runs, and that it has stopped', async () => {
+    const { directory: cwd, environment } = await freshPlace(template);
+    const watch = await spawnStarling(['watch', '--every', '1h'], { cwd, environment });
+    await watch.until(({ stdout }) => stdout.includes('load '));
+    watch.child.kill('SIGTERM');
+    const { status, stdout } = await watch.ended;
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^-- \d{4}-\d\d-\d\dT[\d:.]+Z\ningest [\s\S]*\nstopped\n$/);
+  });
+
   test('carries on after a tick that failed', async () => {
     const place = await freshPlace(template);
     await place.source.query('alter table design rename to designs');

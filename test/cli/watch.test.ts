@@ -9,14 +9,16 @@ describe('an interval', () => {
     ['15m', 900_000],
     ['1h', 3_600_000],
     ['576h', 24 * 24 * 3_600_000],
+    ['1d', 86_400_000],
+    ['24d', 24 * 86_400_000],
   ])('%s is %i milliseconds', (text, milliseconds) => {
     expect(parseInterval(text)).toBe(milliseconds);
   });
 
-  test.each(['', '15', 'm', '0s', '-5m', '1.5h', '15 m', '15M', '1d', '577h', '99999999999999999999s', ' 1s', '1s\n'])(
+  test.each(['', '15', 'm', '0s', '-5m', '1.5h', '15 m', '15M', '25d', '577h', '99999999999999999999s', ' 1s', '1s\n'])(
     '%j is refused',
     (text) => {
-      expect(() => parseInterval(text)).toThrow(/--every takes a whole number of s, m or h/);
+      expect(() => parseInterval(text)).toThrow(/--every takes a whole number of s, m, h or d/);
     },
   );
 });

@@ -1,7 +1,12 @@
+import { printWaiting, type Waiting } from '../quarantine.ts';
 import { number, type Output, table } from '../output.ts';
 import { agrees, type Comparison } from './compare.ts';
 
-export function printComparison(comparisons: readonly Comparison[], output: Output): void {
+export function printComparison(
+  comparisons: readonly Comparison[],
+  waiting: readonly Waiting[],
+  output: Output,
+): void {
   for (const { columns, ...comparison } of comparisons) {
     output.object({ event: 'comparison', ...comparison, columns });
   }
@@ -14,4 +19,5 @@ export function printComparison(comparisons: readonly Comparison[], output: Outp
     agrees(comparison) ? 'equal' : `DIFFERENT ${comparison.columns.join(', ')}`.trim(),
   ]);
   output.line(table(['warehouse table', 'same', 'different', 'missing', 'extra', 'verdict'], rows));
+  printWaiting(waiting, output);
 }
