@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { parse } from 'pg-connection-string';
 import * as v from 'valibot';
 import { PipelineError } from '../shared/errors.ts';
 
 /** What a command can need; each brings the settings that it takes. */
-export type Need = 'source' | 'warehouse' | 'ingestion' | 'processed';
+export type Need = 'source' | 'warehouse' | 'lake';
 
 export type LakePlace =
   | { readonly kind: 'directory'; readonly directory: string }
@@ -26,7 +27,7 @@ export const SETTINGS = {
   SOURCE_SCHEMA: "the schema of the source's tables (default: public)",
   WAREHOUSE_URL: 'the warehouse, as a postgresql:// URL',
   WAREHOUSE_SCHEMA: 'the schema of the star (default: public)',
-  LAKE_DIR: 'the directory that holds the lake (default: .starling/lake)',
+  LAKE_DIR: 'the directory that holds the lake (default: .starling/lake; embedded databases: .starling/embedded-lake)',
   INGESTION_BUCKET: 'the S3 bucket for CSV, instead of LAKE_DIR',
   PROCESSED_BUCKET: 'the S3 bucket for Parquet, instead of LAKE_DIR',
 } as const;
@@ -57,9 +58,15 @@ const postgresUrl = v.pipe(
   v.check(isParsable, 'is not a URL that can be read (special characters in a password are percent-encoded)'),
 );
 
+/**
+ * A slash or question mark in a password ends the host for the parser: the rest of the password would pass for a name of
+ * a database, and be printed as one. What betrays it is the @ that then comes too late.
+ */
 function isParsable(url: string): boolean {
+  const [, , ...behindHost] = url.split(/[/?#]+/);
+  if (behindHost.join('').includes('@')) return false;
   try {
-    return parse(url).database !== null;
+    return Boolean(parse(url).database);
   } catch {
     return false;
   }
@@ -98,7 +105,7 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
   const parsed = v.safeParse(settingsSchema, given);
   const { issues = [] } = parsed;
   const malformed = issues.map((issue) => `${named(v.getDotPath(issue))} ${issue.message}`);
-  const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given)];
+  const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given, needs)];
   if (problems.length > 0 || !parsed.success) {
     throw new PipelineError('config', `the configuration does not do:\n  - ${problems.join('\n  - ')}`);
   }
@@ -110,7 +117,7 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
     sourceSchema: output.SOURCE_SCHEMA,
     warehouseUrl: output.WAREHOUSE_URL ?? null,
     warehouseSchema: output.WAREHOUSE_SCHEMA,
-    lake: lakePlace(given, embedded),
+    lake: lakePlace(given, embedded, needs),
   };
 }
 
@@ -136,10 +143,14 @@ function missing(given: Known, environment: NodeJS.ProcessEnv, needs: ReadonlySe
   });
 }
 
-function lakeProblems(given: Known): string[] {
+function lakeProblems(given: Known, needs: ReadonlySet<Need>): string[] {
   const { LAKE_DIR, INGESTION_BUCKET, PROCESSED_BUCKET } = given;
   const buckets = [INGESTION_BUCKET, PROCESSED_BUCKET].filter((name) => name !== undefined);
-  if (buckets.length === 0) return [];
+  if (buckets.length === 0) {
+    if (!needs.has('lake') || LAKE_DIR !== undefined || !isEmbedded(given)) return [];
+    if (!existsSync(OWN_LAKE) || !existsSync(EMBEDDED_LAKE)) return [];
+    return [`${named('LAKE_DIR')} is missing: there are ${OWN_LAKE} and ${EMBEDDED_LAKE}`];
+  }
   const [directory, ingestion, processed] = [named('LAKE_DIR'), named('INGESTION_BUCKET'), named('PROCESSED_BUCKET')];
   if (LAKE_DIR !== undefined) return [`${directory} and buckets are both set: the lake is in one place`];
   if (INGESTION_BUCKET === undefined) return [`${ingestion} is missing: PROCESSED_BUCKET is set`];
@@ -148,8 +159,13 @@ function lakeProblems(given: Known): string[] {
 }
 
 /** The embedded source's batches are kept apart: they must not end up in a warehouse of one's own. */
-function lakePlace(given: Known, embedded: boolean): LakePlace {
+const OWN_LAKE = `${STATE_DIRECTORY}/lake`;
+const EMBEDDED_LAKE = `${STATE_DIRECTORY}/embedded-lake`;
+
+/** A stage that takes no database cannot tell by those whose lake is meant: it takes the one that is there. */
+function lakePlace(given: Known, embedded: boolean, needs: ReadonlySet<Need>): LakePlace {
   const { LAKE_DIR, INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed } = given;
   if (ingestion !== undefined && processed !== undefined) return { kind: 's3', ingestion, processed };
-  return { kind: 'directory', directory: LAKE_DIR ?? `${STATE_DIRECTORY}/${embedded ? 'embedded-lake' : 'lake'}` };
+  const own = !embedded || (needs.has('lake') && !existsSync(EMBEDDED_LAKE));
+  return { kind: 'directory', directory: LAKE_DIR ?? (own ? OWN_LAKE : EMBEDDED_LAKE) };
 }

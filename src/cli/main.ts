@@ -74,7 +74,7 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
   stop: [],
   stage: [],
   ingest: ['source'],
-  transform: [],
+  transform: ['lake'],
   load: ['warehouse'],
 };
 
@@ -86,8 +86,8 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
   const config = readConfig(flags.settings, isDemo ? {} : surroundings.environment, needs);
   const { signal } = surroundings;
   const orders = parseOrders(flags.orders);
-  const databases = needs.size > 0 || isDemo;
-  if (config.embedded && needs.size > 0 && !(await embeddedWillDo(request, output))) return false;
+  const databases = needs.has('source') || needs.has('warehouse') || isDemo;
+  if (config.embedded && databases && !isDemo && !(await embeddedWillDo(request, output))) return false;
   const context = await wire(config, { output, signal, whole: flags.whole, databases, orders });
   return carryOut(request, context, interval, output);
 }

@@ -5,7 +5,8 @@ import { type Event, eventsOf, runMain } from '../support/cli.ts';
 import { clonedDatabase, connectTo } from '../support/postgres.ts';
 import { freshPlace, type Place, totesysTemplate } from '../support/totesys.ts';
 
-const TABLES = outputsOf(totesys).map((output) => ('recordKey' in output ? currentName(output) : output.name));
+const OUTPUTS = outputsOf(totesys).map((output) => ('recordKey' in output ? currentName(output) : output.name));
+const TABLES = ['dim_date', ...OUTPUTS];
 
 /** Loaded once; every test tampers with copies of both sides. */
 let loaded: Place;
@@ -49,6 +50,17 @@ describe('compare', () => {
     expect(stdout).toMatch(/^warehouse table +same +different +missing +extra +verdict$/m);
     expect(stdout).toMatch(/^current_sales_order +120 +0 +0 +0 +equal$/m);
     expect(stdout).not.toContain('DIFFERENT');
+  });
+
+  test('finds what is wrong with the calendar', async () => {
+    const first = '(select min(date_id) from dim_date)';
+    await place.warehouse.query(`update dim_date set day_of_week = 8 where date_id = ${first}`);
+    await place.warehouse.query(`delete from dim_date where date_id = (select max(date_id) from dim_date)`);
+    const { status, found } = await differences();
+    expect(status).toBe(1);
+    expect(found).toMatchObject([
+      { table: 'dim_date', different: 1, missing: 1, extra: 0, columns: ['day_of_week'] },
+    ]);
   });
 
   test('names the columns in which rows differ, on either side', async () => {

@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { mkdirSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Config, type Need, readConfig, type Settings } from '../../src/cli/config.ts';
 import { PipelineError } from '../../src/shared/errors.ts';
 import { eventsOf, runMain } from '../support/cli.ts';
+import { temporaryDirectory } from '../support/postgres.ts';
 
 const SOURCE = 'postgresql://reader:s3cret-one@source.example:5432/totesys';
 const WAREHOUSE = 'postgresql://owner:s3cret-two@warehouse.example/star';
@@ -133,5 +135,34 @@ describe('on the command line', () => {
     const { status, stderr } = await runMain(argv, BOTH);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
+  });
+});
+
+test.each([
+  'postgresql://joe:9/sEcret@db.example.com/totesys',
+  'postgresql://joe:9?sEcret@db.example.com/totesys',
+  'postgresql://joe:9#sEcret@db.example.com/totesys',
+])('a password that is not percent-encoded is not taken for a part of the URL: %s', (url) => {
+  const refused = () => readConfig({ SOURCE_URL: url }, {}, new Set(['source']));
+  expect(refused).toThrow(/SOURCE_URL \(--source-url\) is not a URL that can be read/);
+  expect(refused).not.toThrow(/sEcret/);
+});
+
+describe('the lake of a stage that takes no database', () => {
+  const transform = new Set(['lake'] as const);
+  const cwd = process.cwd();
+  beforeEach(async () => process.chdir(await temporaryDirectory()));
+  afterEach(() => process.chdir(cwd));
+
+  test('is the one that is there', () => {
+    expect(readConfig({}, {}, transform).lake).toEqual({ kind: 'directory', directory: '.starling/lake' });
+    mkdirSync('.starling/embedded-lake', { recursive: true });
+    expect(readConfig({}, {}, transform).lake).toEqual({ kind: 'directory', directory: '.starling/embedded-lake' });
+  });
+
+  test('has to be named where there are two', () => {
+    for (const name of ['lake', 'embedded-lake']) mkdirSync(`.starling/${name}`, { recursive: true });
+    expect(() => readConfig({}, {}, transform)).toThrow(/LAKE_DIR \(--lake-dir\) is missing: there are/);
+    expect(readConfig({ LAKE_DIR: 'x' }, {}, transform).lake).toEqual({ kind: 'directory', directory: 'x' });
   });
 });

@@ -4,6 +4,7 @@ import type { OutputColumn } from '../../shared/model/expression.ts';
 import { currentName, keyColumn, outputsOf, type OutputSpec } from '../../shared/model/model.ts';
 import { close, connect } from '../../shared/postgres/client.ts';
 import type { PipelineContext } from '../context.ts';
+import { compareCalendar } from './calendar.ts';
 import { actualRows, expectedRows } from './expected.ts';
 import { compareKeys, inKeyOrder, type TextRow } from './pages.ts';
 
@@ -34,7 +35,14 @@ export async function compare(context: PipelineContext): Promise<readonly Compar
     throw error;
   });
   try {
-    const comparisons: Comparison[] = [];
+    context.signal.throwIfAborted();
+    const comparisons: Comparison[] = [
+      await compareCalendar(
+        context.model,
+        { client: source, schema: context.sourceSchema },
+        { client: warehouse, schema: context.warehouseSchema },
+      ),
+    ];
     for (const output of outputsOf(context.model)) {
       context.signal.throwIfAborted();
       const order = { key: output.key, kind: keyColumn(output).type.kind };

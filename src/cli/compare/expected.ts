@@ -48,7 +48,12 @@ export function actualRows(schema: string, table: string, columns: readonly Outp
   return `select ${list.join(', ')} from ${qualified(schema, table)}`;
 }
 
-/** 3.9 and 3.90 are one number; `trim_scale` gives both one text. */
+/**
+ * 3.9 and 3.90 are one number; `trim_scale` gives both one text. A type that is shown as text is shown by its own output
+ * function, as COPY does: a cast to text would trim `char(n)` and spell out booleans.
+ */
 function asText(expression: string, type: ColumnType): string {
-  return type.kind === 'numeric' ? `trim_scale(${expression}::numeric)::text` : `${expression}::text`;
+  if (type.kind === 'numeric') return `trim_scale(${expression}::numeric)::text`;
+  if (type.kind !== 'text') return `${expression}::text`;
+  return `case when ${expression} is not null then format('%s', ${expression}) end`;
 }

@@ -7,6 +7,9 @@ import { literal } from './sql.ts';
 /** Long enough for a sleeping serverless database to wake, short enough for a Lambda. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
+/** The other end's part of this is `KEEPALIVE_SETTINGS`. */
+const KEEPALIVE_DELAY_MS = 60_000;
+
 /** All values arrive as PostgreSQL's own text: nothing is rounded or shifted into another time zone by the driver. */
 const asText = { getTypeParser: () => (value: string) => value };
 
@@ -59,6 +62,7 @@ function parsed(side: Side, connectionString: string): pg.Client {
       application_name: 'starling',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
       types: asText,
     });
   } catch {
