@@ -93,8 +93,9 @@ describe('a connection that is lost in the middle of a table', () => {
     const source = await harness(server, MANY, item);
     const ingestion = interruptedLake(source.lake, async () =>
       source.sql.query(SESSIONS.replace('from', 'pg_terminate_backend(pid) from')));
+    // With the server's last word (57P01) or without: whether it arrives before the end of the connection is a race.
     expect(await failure(source.ingest({ ingestion }))).toMatchObject({
-      kind: 'source_unreachable', context: { table: 'item', sqlstate: '57P01' },
+      kind: 'source_unreachable', context: { table: 'item' },
     });
     await expectCleanAndRepeatable(source);
   });
