@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { IngestedTable } from '../../src/shared/lake/entries.ts';
@@ -9,6 +7,7 @@ import type { Reject } from '../../src/transform/reject.ts';
 import { freshLakes, ingested, type Lakes } from '../support/batches.ts';
 import type { CsvCell } from '../support/csv.ts';
 import { teams } from '../support/teams.ts';
+import { heapMegabytes } from '../support/heap.ts';
 
 type People = readonly (readonly CsvCell[])[];
 
@@ -148,12 +147,6 @@ describe('a written mirror', () => {
 });
 
 test('a mirror does not keep the chunks that its rows came in', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  const heapMegabytes = (): number => {
-    if (typeof collect === 'function') collect();
-    return process.memoryUsage().heapUsed / 2 ** 20;
-  };
   const lakes = await freshLakes();
   const secret = 'x'.repeat(250_000);
   const table = await people(

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { bytesOf } from '../../src/shared/lake/read.ts';
 import { columnCells } from '../../src/shared/parquet/cells.ts';
@@ -7,6 +5,7 @@ import { decodeParquet } from '../../src/shared/parquet/parquet.ts';
 import { PartWriter, rowsOf } from '../../src/transform/parts.ts';
 import { rejectCells } from '../../src/transform/reject.ts';
 import { freshLakes, type Lakes } from '../support/batches.ts';
+import { heapMegabytes } from '../support/heap.ts';
 
 const TEXT = { kind: 'text' } as const;
 const COLUMNS = [
@@ -77,12 +76,6 @@ test('a rejected row keeps its source row as JSON', () => {
 });
 
 test('a part does not keep the chunks that its texts came in', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  const heapMegabytes = (): number => {
-    if (typeof collect === 'function') collect();
-    return process.memoryUsage().heapUsed / 2 ** 20;
-  };
   const lakes = await freshLakes();
   const writer = new PartWriter(lakes.processed, COLUMNS, (part) => `data/p/0/part-${part}.parquet`);
   const before = heapMegabytes();
