@@ -4,6 +4,9 @@ import { ProcessCoverage } from './support/process-coverage.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** What is skipped for want of a tool is not covered; the figure means something only where nothing may be skipped. */
+const isComplete = process.env['STARLING_NO_SKIP'] === '1';
+
 export default defineConfig({
   root,
   test: {
@@ -19,7 +22,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts'],
       reportsDirectory: 'coverage',
-      thresholds: { lines: 90, branches: 90 },
+      ...(isComplete ? { thresholds: { lines: 90, branches: 90 } } : {}),
     },
   },
 });
