@@ -3,7 +3,6 @@ import type { ProcessedEntry } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { type Model, QUARANTINE } from '../shared/model/model.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
-import type { Report } from '../shared/report.ts';
 import { loadDimension, type Target } from './dimension.ts';
 import { loadFact } from './fact.ts';
 import { claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
@@ -18,7 +17,6 @@ export interface BatchInput {
   readonly entry: ProcessedEntry;
   /** Load's model, or transform's, differs from the one of the batch before. */
   readonly mended: boolean;
-  readonly report: Report;
   readonly now: () => Date;
 }
 

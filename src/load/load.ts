@@ -88,7 +88,7 @@ async function loadNext(
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
-  const counts = await loadBatch({ client, lake, schema, model, entry, mended, report, now }).catch(
+  const counts = await loadBatch({ client, lake, schema, model, entry, mended, now }).catch(
     (error: unknown) => {
       throw fromPostgres('warehouse', error, { batch });
     },

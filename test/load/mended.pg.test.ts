@@ -4,19 +4,8 @@ import { column } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
 import type { Reject } from '../../src/transform/reject.ts';
 import { reject, type TextRow } from '../support/processed.ts';
-import { factColumns, factOptions, factSale, sale, saleRow, shopRow, shops, shopsWith, sourceSale } from './shops.ts';
-import { freshWarehouse, type Warehouse } from './warehouse.ts';
-
-const VERSIONS = 'select sale_id, batch_id::int, shop_id, note from fact_sale order by sale_id, batch_id';
-const WAITING = `
-  select batch_id::int, record_key, column_name, reason, stage from pipeline.quarantine
-  where released_at is null order by batch_id, quarantine_id`;
-
-async function withShop(): Promise<Warehouse> {
-  const warehouse = await freshWarehouse(shops);
-  await warehouse.batch({ dim_shop: [shopRow(1)] });
-  return warehouse;
-}
+import { factColumns, factOptions, factSale, sale, saleRow, shopRow, shopsWith, sourceSale } from './shops.ts';
+import { VERSIONS, WAITING, withShop } from './waiting.ts';
 
 describe('a mended model', () => {
   const widened = shopsWith(

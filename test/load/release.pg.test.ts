@@ -4,19 +4,9 @@ import { column, key } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
 import { model } from '../../src/shared/model/model.ts';
 import { table } from '../../src/shared/model/table.ts';
-import { dimShop, itemRow, saleRow, shop, shopRow, shops } from './shops.ts';
-import { freshWarehouse, type Warehouse } from './warehouse.ts';
-
-const VERSIONS = 'select sale_id, batch_id::int, shop_id, note from fact_sale order by sale_id, batch_id';
-const WAITING = `
-  select batch_id::int, record_key, column_name, reason, stage from pipeline.quarantine
-  where released_at is null order by batch_id, quarantine_id`;
-
-async function withShop(): Promise<Warehouse> {
-  const warehouse = await freshWarehouse(shops);
-  await warehouse.batch({ dim_shop: [shopRow(1)] });
-  return warehouse;
-}
+import { dimShop, itemRow, saleRow, shop, shopRow } from './shops.ts';
+import { VERSIONS, WAITING, withShop } from './waiting.ts';
+import { freshWarehouse } from './warehouse.ts';
 
 describe('a row that refers to a dimension row that is not there', () => {
   test('waits, whole and with its column, in the first load as in a delta', async () => {
