@@ -24,11 +24,16 @@ check: node_modules/.installed ## types, lint, unused code
 	@$(BIN)/oxlint --type-aware --deny-warnings
 	@$(BIN)/knip
 
-build: dist/starling.js ## dist/starling.js
+build: dist/starling.js dist/lambda/load.zip ## dist/starling.js, dist/lambda/<stage>.zip
 
 dist/starling.js: node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/tsc -p .
 	@$(BIN)/esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
+
+# The last that is written stands for all three.
+dist/lambda/load.zip: build/lambda.ts node_modules/.installed package.json $(shell find src -name '*.ts')
+	@$(BIN)/esbuild build/lambda.ts --bundle --platform=node --target=node20 --format=esm --packages=external --outfile=dist/build-lambda.js --log-level=warning
+	@node dist/build-lambda.js
 
 stop: build ## stop the embedded PostgreSQL
 	@node dist/starling.js stop

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { parse } from 'pg-connection-string';
 import * as v from 'valibot';
+import type { DatabasePlace } from '../shared/aws/secret.ts';
 import { PipelineError } from '../shared/errors.ts';
+import type { Side } from '../shared/postgres/errors.ts';
+import { bucketName, postgresUrl, schemaName, secretArn } from '../shared/settings.ts';
 
 /** What a command can need; each brings the settings that it takes. */
 export type Need = 'source' | 'warehouse' | 'lake';
@@ -14,9 +16,9 @@ export type LakePlace =
 export interface Config {
   /** Neither database is named: both are Starling's own, on this machine. */
   readonly embedded: boolean;
-  readonly sourceUrl: string | null;
+  readonly source: DatabasePlace;
   readonly sourceSchema: string;
-  readonly warehouseUrl: string | null;
+  readonly warehouse: DatabasePlace;
   readonly warehouseSchema: string;
   readonly lake: LakePlace;
 }
@@ -24,8 +26,10 @@ export interface Config {
 /** Settings by the name of their environment variable; the flag is the same in kebab-case. */
 export const SETTINGS = {
   SOURCE_URL: 'the source, as postgresql://user:password@host:5432/database',
+  SOURCE_SECRET_ARN: "its login in Secrets Manager: RDS' JSON (what that lacks comes from SOURCE_URL), or a URL",
   SOURCE_SCHEMA: "the schema of the source's tables (default: public)",
   WAREHOUSE_URL: 'the warehouse, as a postgresql:// URL',
+  WAREHOUSE_SECRET_ARN: 'the same for the warehouse',
   WAREHOUSE_SCHEMA: 'the schema of the star (default: public)',
   LAKE_DIR: 'the directory that holds the lake (default: .starling/lake; embedded databases: .starling/embedded-lake)',
   INGESTION_BUCKET: 'the S3 bucket for CSV, instead of LAKE_DIR',
@@ -37,8 +41,10 @@ export type Settings = Readonly<Partial<Record<Setting, string>>>;
 
 const NAMES: readonly Setting[] = [
   'SOURCE_URL',
+  'SOURCE_SECRET_ARN',
   'SOURCE_SCHEMA',
   'WAREHOUSE_URL',
+  'WAREHOUSE_SECRET_ARN',
   'WAREHOUSE_SCHEMA',
   'LAKE_DIR',
   'INGESTION_BUCKET',
@@ -52,42 +58,16 @@ export function flagOf(setting: Setting): string {
 /** State of a run on one machine: lake, embedded databases. */
 export const STATE_DIRECTORY = '.starling';
 
-const postgresUrl = v.pipe(
-  v.string(),
-  v.check((url) => /^postgres(ql)?:\/\//.test(url), 'is not a postgresql:// URL'),
-  v.check(isParsable, 'is not a URL that can be read (special characters in a password are percent-encoded)'),
-);
-
-/**
- * A slash or question mark in a password ends the host for the parser: the rest of the password would pass for a name of
- * a database, and be printed as one. What betrays it is the @ that then comes too late.
- */
-function isParsable(url: string): boolean {
-  const [, , ...behindHost] = url.split(/[/?#]+/);
-  if (behindHost.join('').includes('@')) return false;
-  try {
-    return Boolean(parse(url).database);
-  } catch {
-    return false;
-  }
-}
-
-const schemaName = v.pipe(
-  v.string(),
-  v.check((name) => Buffer.byteLength(name) <= 63 && !name.includes('\0'), 'is not a schema name (1 to 63 bytes)'),
-);
-
-/** S3's rules for the names of buckets. */
-const bucket = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not the name of a bucket'));
-
 const settingsSchema = v.object({
   SOURCE_URL: v.optional(postgresUrl),
+  SOURCE_SECRET_ARN: v.optional(secretArn),
   SOURCE_SCHEMA: v.optional(schemaName, 'public'),
   WAREHOUSE_URL: v.optional(postgresUrl),
+  WAREHOUSE_SECRET_ARN: v.optional(secretArn),
   WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
   LAKE_DIR: v.optional(v.string()),
-  INGESTION_BUCKET: v.optional(bucket),
-  PROCESSED_BUCKET: v.optional(bucket),
+  INGESTION_BUCKET: v.optional(bucketName),
+  PROCESSED_BUCKET: v.optional(bucketName),
 });
 
 type Known = v.InferInput<typeof settingsSchema>;
@@ -105,7 +85,7 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
   const parsed = v.safeParse(settingsSchema, given);
   const { issues = [] } = parsed;
   const malformed = issues.map((issue) => `${named(v.getDotPath(issue))} ${issue.message}`);
-  const problems = [...malformed, ...missing(given, environment, needs), ...lakeProblems(given, needs)];
+  const problems = [...malformed, ...missing(given, needs), ...lakeProblems(given, needs)];
   if (problems.length > 0 || !parsed.success) {
     throw new PipelineError('config', `the configuration does not do:\n  - ${problems.join('\n  - ')}`);
   }
@@ -113,12 +93,19 @@ export function readConfig(flags: Settings, environment: NodeJS.ProcessEnv, need
   const embedded = isEmbedded(given);
   return {
     embedded,
-    sourceUrl: output.SOURCE_URL ?? null,
+    source: place('source', output, needs),
     sourceSchema: output.SOURCE_SCHEMA,
-    warehouseUrl: output.WAREHOUSE_URL ?? null,
+    warehouse: place('warehouse', output, needs),
     warehouseSchema: output.WAREHOUSE_SCHEMA,
     lake: lakePlace(given, embedded, needs),
   };
+}
+
+/** Nowhere, for a command that has no need of it: no secret is read for nothing. */
+function place(side: Side, given: Known, needs: ReadonlySet<Need>): DatabasePlace {
+  const [url, secret] = URL_AND_SECRET[side];
+  if (!needs.has(side)) return { url: null, secretArn: null };
+  return { url: given[url] ?? null, secretArn: given[secret] ?? null };
 }
 
 /** By the variable and the flag: either may be where it was set. */
@@ -129,19 +116,23 @@ function named(path: string | null): string {
 
 /** Nothing that would name a database or a lake of one's own. */
 function isEmbedded(given: Known): boolean {
-  return !given.SOURCE_URL && !given.WAREHOUSE_URL && !given.INGESTION_BUCKET && !given.PROCESSED_BUCKET;
+  const own = [given.SOURCE_URL, given.SOURCE_SECRET_ARN, given.WAREHOUSE_URL, given.WAREHOUSE_SECRET_ARN];
+  return ![...own, given.INGESTION_BUCKET, given.PROCESSED_BUCKET].some(Boolean);
 }
 
-function missing(given: Known, environment: NodeJS.ProcessEnv, needs: ReadonlySet<Need>): string[] {
-  if (isEmbedded(given) && !environment['SOURCE_SECRET_ARN'] && !environment['WAREHOUSE_SECRET_ARN']) return [];
+function missing(given: Known, needs: ReadonlySet<Need>): string[] {
+  if (isEmbedded(given)) return [];
   return (['source', 'warehouse'] as const).flatMap((side) => {
-    const name = side === 'source' ? 'SOURCE_URL' : 'WAREHOUSE_URL';
-    if (!needs.has(side) || given[name]) return [];
-    const secret = name.replace('URL', 'SECRET_ARN');
-    const hint = environment[secret] ? ` (${secret} is for the deployed stages; a command takes ${name})` : '';
-    return [`${named(name)} is missing${hint}; leave both databases out for the embedded ones`];
+    const [url, secret] = URL_AND_SECRET[side];
+    if (!needs.has(side) || given[url] || given[secret]) return [];
+    return [`${named(url)} is missing (or ${secret}); leave both databases out for the embedded ones`];
   });
 }
+
+const URL_AND_SECRET = {
+  source: ['SOURCE_URL', 'SOURCE_SECRET_ARN'],
+  warehouse: ['WAREHOUSE_URL', 'WAREHOUSE_SECRET_ARN'],
+} as const;
 
 function lakeProblems(given: Known, needs: ReadonlySet<Need>): string[] {
   const { LAKE_DIR, INGESTION_BUCKET, PROCESSED_BUCKET } = given;

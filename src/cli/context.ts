@@ -1,9 +1,9 @@
-import { S3Client } from '@aws-sdk/client-s3';
 import { DirectoryLake } from '../local/directory-lake.ts';
 import { DEFAULT_ORDERS, startEmbedded } from '../local/embedded.ts';
 import { totesys } from '../models/totesys/model.ts';
+import { readDatabaseUrl } from '../shared/aws/secret.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import { S3Lake, s3ClientSettings } from '../shared/lake/s3.ts';
+import { openS3Lake } from '../shared/lake/s3.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report } from '../shared/report.ts';
 import { type Config, type LakePlace, STATE_DIRECTORY } from './config.ts';
@@ -51,7 +51,11 @@ type Urls = Pick<PipelineContext, 'sourceUrl' | 'warehouseUrl'>;
 
 async function databaseUrls(config: Config, wiring: Wiring): Promise<Urls> {
   if (config.embedded && wiring.databases) return embeddedUrls(wiring);
-  return { sourceUrl: config.sourceUrl ?? '', warehouseUrl: config.warehouseUrl ?? '' };
+  const [sourceUrl, warehouseUrl] = await Promise.all([
+    readDatabaseUrl('source', config.source),
+    readDatabaseUrl('warehouse', config.warehouse),
+  ]);
+  return { sourceUrl, warehouseUrl };
 }
 
 async function embeddedUrls({ output, orders = DEFAULT_ORDERS }: Wiring): Promise<Urls> {
@@ -67,9 +71,5 @@ function lakes(place: LakePlace): Pick<PipelineContext, 'ingestion' | 'processed
       processed: new DirectoryLake(`${place.directory}/processed`),
     };
   }
-  const client = new S3Client({ ...s3ClientSettings });
-  return {
-    ingestion: new S3Lake({ bucket: place.ingestion, client }),
-    processed: new S3Lake({ bucket: place.processed, client }),
-  };
+  return { ingestion: openS3Lake(place.ingestion), processed: openS3Lake(place.processed) };
 }

@@ -20,7 +20,9 @@ export interface Flags {
 
 type Handle = (request: Request, flags: Flags) => Promise<void>;
 
-const DATABASES: readonly Setting[] = ['SOURCE_URL', 'SOURCE_SCHEMA', 'WAREHOUSE_URL', 'WAREHOUSE_SCHEMA'];
+const DATABASES: readonly Setting[] = [
+  'SOURCE_URL', 'SOURCE_SECRET_ARN', 'SOURCE_SCHEMA', 'WAREHOUSE_URL', 'WAREHOUSE_SECRET_ARN', 'WAREHOUSE_SCHEMA',
+];
 const LAKE: readonly Setting[] = ['LAKE_DIR', 'INGESTION_BUCKET', 'PROCESSED_BUCKET'];
 const ALL = [...DATABASES, ...LAKE];
 const SOURCE = ALL.filter((name) => !name.startsWith('WAREHOUSE'));

@@ -1,16 +1,14 @@
-import { ledgerHead } from '../load/ledger.ts';
-import { WAREHOUSE_SETTINGS } from '../load/session.ts';
+import { readWarehouse, type WarehouseState } from '../load/measure.ts';
+import type { Waiting } from '../load/waiting.ts';
 import { PipelineError } from '../shared/errors.ts';
-import { freshAsOf, type Loaded } from '../shared/freshness.ts';
+import { freshAsOf } from '../shared/freshness.ts';
 import { ingestionEntrySchema, processedEntrySchema } from '../shared/lake/entries.ts';
 import { Log } from '../shared/lake/log.ts';
 import { readState, type StageState } from '../shared/lake/state.ts';
-import { close, connect } from '../shared/postgres/client.ts';
-import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Stage } from '../shared/report.ts';
 import type { PipelineContext } from './context.ts';
 import { type Output, table } from './output.ts';
-import { LOOK, tellWaiting, type Waiting, waitingRows } from './quarantine.ts';
+import { LOOK, tellWaiting } from './quarantine.ts';
 
 /** Where a stage is. */
 export interface StageStatus {
@@ -39,7 +37,7 @@ export async function readStatus(context: PipelineContext): Promise<Status> {
   ]);
   const ingested = await new Log(context.ingestion, ingestionEntrySchema).head(ingestState?.batch);
   const processed = await new Log(context.processed, processedEntrySchema).head(transformState?.batch);
-  const { loaded, quarantine, unanswered } = await readWarehouse(context).catch(notAnswering);
+  const { loaded, waiting, unanswered } = await answerOf(context.warehouseUrl);
   const held = loaded?.batch ?? (unanswered ? (loadState?.batch ?? 0) : 0);
   return {
     stages: [
@@ -48,38 +46,20 @@ export async function readStatus(context: PipelineContext): Promise<Status> {
       { stage: 'load', batch: held, pending: Math.max(0, processed - held), state: loadState },
     ],
     freshAsOf: freshAsOf(loaded, ingestState),
-    quarantine,
+    quarantine: waiting,
     unanswered,
   };
 }
 
+type Answer = WarehouseState & Pick<Status, 'unanswered'>;
+
 /** Whoever looks because the warehouse is down wants to see the rest. */
-function notAnswering(error: unknown): Warehouse {
-  if (!(error instanceof PipelineError)) throw error;
-  return { loaded: null, quarantine: [], unanswered: error };
-}
-
-const THERE = "select to_regclass('pipeline.ledger') is not null as there";
-const SNAPSHOT_AT = 'select extract(epoch from snapshot_at) * 1000 as at from pipeline.ledger where batch_id = $1';
-
-type Warehouse = Pick<Status, 'quarantine' | 'unanswered'> & { readonly loaded: Loaded | null };
-
-async function readWarehouse(context: PipelineContext): Promise<Warehouse> {
-  const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
+async function answerOf(warehouseUrl: string): Promise<Answer> {
   try {
-    const there = (await client.query<{ there: string }>(THERE)).rows[0]?.there === 't';
-    if (!there) return { loaded: null, quarantine: [], unanswered: null };
-    const head = await ledgerHead(client);
-    const at = head && (await client.query<{ at: string }>(SNAPSHOT_AT, [head.batch])).rows[0]?.at;
-    return {
-      loaded: head ? { batch: head.batch, snapshotAt: new Date(Number(at)) } : null,
-      quarantine: await waitingRows(client),
-      unanswered: null,
-    };
+    return { ...(await readWarehouse(warehouseUrl)), unanswered: null };
   } catch (error) {
-    throw fromPostgres('warehouse', error);
-  } finally {
-    await close(client);
+    if (!(error instanceof PipelineError)) throw error;
+    return { loaded: null, waiting: [], unanswered: error };
   }
 }
 

@@ -3,12 +3,14 @@ import { PipelineError } from '../shared/errors.ts';
 import { type IngestionEntry, ingestionEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
+import { readState, type StageState } from '../shared/lake/state.ts';
 import type { Model } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { type BatchRead, readBatch } from './batch.ts';
-import { SOURCE_SETTINGS } from './session.ts';
+import { heldCursor } from './cursor-age.ts';
+import { parseSnapshot, SOURCE_SETTINGS } from './session.ts';
 
 export interface IngestContext {
   readonly model: Model;
@@ -31,11 +33,12 @@ const TRIES = 10;
  */
 export async function ingest(context: IngestContext): Promise<StageResult> {
   const log = new Log(context.ingestion, ingestionEntrySchema);
+  const before = await readState(context.ingestion, 'ingest');
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
     const head = await log.head();
     const previous = head === 0 ? null : await log.read(head);
-    const outcome = await ingestNext(context, log, previous);
+    const outcome = await ingestNext(context, log, previous, before);
     if (outcome !== 'lost') return { stage: 'ingest', ...outcome };
   }
   throw new PipelineError('lake_unavailable', `${TRIES} times another worker was first: too many ingest at once`);
@@ -47,15 +50,17 @@ async function ingestNext(
   context: IngestContext,
   log: Log<IngestionEntry>,
   previous: IngestionEntry | null,
+  before: StageState | null,
 ): Promise<Outcome> {
   const { model, report, now } = context;
   const started = performance.now();
   const batch = (previous?.batch ?? 0) + 1;
   const attempt = randomUUID();
   const { isNews, ...read } = await readFrom(context, previous, batch, attempt);
+  const detail = heldCursor(parseSnapshot(read.snapshot), before, now());
   if (!isNews && previous?.model === model.hash) {
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
-    return { batches: 0, head: batch - 1 };
+    return { batches: 0, head: batch - 1, detail };
   }
   const outcome = await log.commit({
     format: 1,
@@ -69,7 +74,7 @@ async function ingestNext(
   const rows = Object.values(read.tables).reduce((sum, table) => sum + table.rows, 0);
   const seconds = (performance.now() - started) / 1000;
   report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows, seconds });
-  return outcome === 'won' ? { batches: 1, head: batch } : 'lost';
+  return outcome === 'won' ? { batches: 1, head: batch, detail } : 'lost';
 }
 
 async function readFrom(

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
+import type { Loaded } from '../shared/freshness.ts';
 import type { ProcessedEntry } from '../shared/lake/entries.ts';
 import { WAIT_FOR_LOADER } from './session.ts';
 
@@ -27,6 +28,18 @@ const HEAD = 'select batch_id, log_id, model_hash from pipeline.ledger order by 
 export async function ledgerHead(client: pg.Client): Promise<LedgerHead | null> {
   const row = (await client.query<{ batch_id: string; log_id: string; model_hash: string }>(HEAD)).rows[0];
   return row ? { ...row, batch: Number(row.batch_id) } : null;
+}
+
+const THERE = "select to_regclass('pipeline.ledger') is not null as there";
+const LAST = `
+  select batch_id, extract(epoch from snapshot_at) * 1000 as snapshot_ms from pipeline.ledger
+  order by batch_id desc limit 1`;
+
+/** The last batch and its snapshot's time; null where nothing is loaded, or there is no ledger yet. */
+export async function lastLoaded(client: pg.Client): Promise<Loaded | null> {
+  if ((await client.query<{ there: string }>(THERE)).rows[0]?.there !== 't') return null;
+  const row = (await client.query<{ batch_id: string; snapshot_ms: string }>(LAST)).rows[0];
+  return row ? { batch: Number(row.batch_id), snapshotAt: new Date(Number(row.snapshot_ms)) } : null;
 }
 
 const INSERT = `

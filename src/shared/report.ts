@@ -35,4 +35,6 @@ export interface StageResult {
   readonly batches: number;
   /** The last batch that the stage has committed, by whomever. */
   readonly head: number;
+  /** What the next call may want to know, and people: kept in `state/<stage>.json`, advisory. */
+  readonly detail?: Readonly<Record<string, string>>;
 }

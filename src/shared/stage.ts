@@ -17,7 +17,7 @@ export async function recorded(
   try {
     const result = await work();
     const outcome = result.batches > 0 ? 'committed' : 'nothing_new';
-    const detail = { seen_at: looked_at, seen_batch: result.head };
+    const detail = { ...result.detail, seen_at: looked_at, seen_batch: result.head };
     await keep(lake, stage, { stage, looked_at, batch: result.head, outcome, detail });
     return result;
   } catch (error) {

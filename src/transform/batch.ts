@@ -39,7 +39,9 @@ export async function transformBatch(input: BatchInput): Promise<Outputs> {
     else if (ready) await writeDimension(input, output, whole, mirrors, emit);
     const parts = [...(await writer.close())];
     const rows = rowsOf(parts);
-    if (rows > 0) input.report({ event: 'table', stage: 'transform', batch: entry.batch, table: output.name, rows });
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    const table = { stage: 'transform', batch: entry.batch, table: output.name } as const;
+    if (rows > 0) input.report({ event: 'table', ...table, rows, bytes });
     outputs[output.name] = { hash: ready ? hash : (before ?? ''), whole, rows, parts };
   }
   outputs[QUARANTINE] = await closeRejects(input, rejects);

@@ -39,6 +39,12 @@ export async function transform(context: TransformContext): Promise<StageResult>
   return { stage: 'transform', batches, head };
 }
 
+/** How many batches ingest has committed and transform has not. */
+export async function pendingBatches(lakes: Pick<TransformContext, 'ingestion' | 'processed'>): Promise<number> {
+  const done = await new Log(lakes.processed, processedEntrySchema).head();
+  return Math.max(0, (await new Log(lakes.ingestion, ingestionEntrySchema).head(done)) - done);
+}
+
 async function transformNext(
   context: TransformContext,
   ingested: Log<IngestionEntry>,

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
-import { s3ClientSettings } from '../../src/shared/lake/s3.ts';
+import { awsClientSettings } from '../../src/shared/aws/client.ts';
 
 /** A client as the commands have it, for moto or a proxy in front of it; `maxAttempts` for tests of giving up. */
-export function testS3Client(endpoint: string, maxAttempts: number = s3ClientSettings.maxAttempts): S3Client {
+export function testS3Client(endpoint: string, maxAttempts: number = awsClientSettings.maxAttempts): S3Client {
   return new S3Client({
-    ...s3ClientSettings,
+    ...awsClientSettings,
     maxAttempts,
     endpoint,
     region: 'eu-west-2',

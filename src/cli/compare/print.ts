@@ -1,4 +1,5 @@
-import { printWaiting, type Waiting } from '../quarantine.ts';
+import type { Waiting } from '../../load/waiting.ts';
+import { printWaiting } from '../quarantine.ts';
 import { number, type Output, table } from '../output.ts';
 import { agrees, type Comparison } from './compare.ts';
 

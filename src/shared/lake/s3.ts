@@ -4,10 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import {
   DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand,
+  S3Client,
 } from '@aws-sdk/client-s3';
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 
+import { awsClientSettings } from '../aws/client.ts';
 import { PipelineError } from '../errors.ts';
 import { checkKey, checkPrefix, isKey } from './key.ts';
 import type { Lake } from './lake.ts';
@@ -21,16 +22,6 @@ const QUEUED_PARTS = 4;
 /** 409 is S3's "somebody is at this key this moment, ask again", which the SDK does not do by itself. */
 const CONFLICT_TRIES = 6;
 const CONFLICT_DELAY_MS = 50;
-
-/**
- * What `new S3Client({ ...s3ClientSettings })` should be given. The SDK's own retries, standard mode, take care of
- * SlowDown, 5xx and broken connections; five attempts last some seconds. By default it waits for an answer forever.
- */
-export const s3ClientSettings = {
-  maxAttempts: 5,
-  retryMode: 'standard',
-  requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
-} as const satisfies S3ClientConfig;
 
 interface Opened {
   readonly body: Readable;
@@ -175,6 +166,11 @@ export class S3Lake implements Lake {
   #unavailable(key: string, what: string, cause?: unknown): PipelineError {
     return new PipelineError('lake_unavailable', `${what}: s3://${this.#bucket}/${key}`, { key }, cause);
   }
+}
+
+/** A lake in a bucket, with the credentials and the region of the surroundings. */
+export function openS3Lake(bucket: string): S3Lake {
+  return new S3Lake({ bucket, client: new S3Client({ ...awsClientSettings }) });
 }
 
 /** The body on its way into an upload: how many bytes it had, and whether it was the body that failed. */

@@ -1,0 +1,19 @@
+import { totesys } from '../models/totesys/model.ts';
+import { Login } from '../shared/aws/login.ts';
+import { openS3Lake } from '../shared/lake/s3.ts';
+import { stageHandler } from '../shared/lambda/stage-handler.ts';
+import { cursorAge } from './cursor-age.ts';
+import { ingest } from './ingest.ts';
+
+/** The ingest Lambda: looks at the source once, whatever the event. */
+export const handler = stageHandler('ingest', ['ingestion', 'source'], (deployment) => {
+  const { sourceSchema } = deployment;
+  const ingestion = openS3Lake(deployment.ingestionBucket);
+  const login = new Login('source', deployment.source);
+  return {
+    lake: ingestion,
+    work: async (call) =>
+      login.use((sourceUrl) => ingest({ ...call, model: totesys, sourceUrl, sourceSchema, ingestion })),
+    measure: async (now, result) => (result ? { CursorAge: cursorAge(now, result) } : {}),
+  };
+});

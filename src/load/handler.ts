@@ -1,0 +1,21 @@
+import { totesys } from '../models/totesys/model.ts';
+import { Login } from '../shared/aws/login.ts';
+import { openS3Lake } from '../shared/lake/s3.ts';
+import { stageHandler } from '../shared/lambda/stage-handler.ts';
+import { load } from './load.ts';
+import { measureWarehouse } from './measure.ts';
+
+/** The load Lambda: loads every batch that is pending, whatever the event. */
+export const handler = stageHandler('load', ['ingestion', 'processed', 'warehouse'], (deployment) => {
+  const { warehouseSchema } = deployment;
+  const ingestion = openS3Lake(deployment.ingestionBucket);
+  const processed = openS3Lake(deployment.processedBucket);
+  const login = new Login('warehouse', deployment.warehouse);
+  return {
+    lake: processed,
+    work: async (call) =>
+      login.use((warehouseUrl) => load({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed })),
+    measure: async (now) =>
+      login.use((warehouseUrl) => measureWarehouse({ warehouseUrl, ingestion, processed, now })),
+  };
+});

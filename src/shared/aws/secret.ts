@@ -1,0 +1,112 @@
+import { GetSecretValueCommand, SecretsManagerClient, SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
+import * as v from 'valibot';
+import { type ErrorKind, PipelineError } from '../errors.ts';
+import type { Side } from '../postgres/errors.ts';
+import { postgresUrl } from '../settings.ts';
+import { awsClientSettings } from './client.ts';
+
+/** Where a database's login is: in a URL, in a secret, or the password in a secret and the rest in a URL. */
+export interface DatabasePlace {
+  readonly url: string | null;
+  readonly secretArn: string | null;
+}
+
+const text = v.pipe(v.string(), v.minLength(1));
+
+/**
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html#reference_secret_json_structure_rds-postgres
+ * The secrets that RDS manages itself have only user and password; what they lack is taken from the URL beside them.
+ */
+const rdsSecret = v.object({
+  username: text,
+  password: text,
+  host: v.optional(text),
+  port: v.optional(v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/))])),
+  dbname: v.optional(text),
+});
+type RdsSecret = v.InferOutput<typeof rdsSecret>;
+
+let client: SecretsManagerClient | undefined;
+
+/**
+ * The URL that a place leads to now.
+ * @throws PipelineError `secret_denied`, `secret_unavailable`, `secret_malformed`.
+ */
+export async function readDatabaseUrl(side: Side, place: DatabasePlace): Promise<string> {
+  const { url, secretArn } = place;
+  if (secretArn === null) return url ?? '';
+  client ??= new SecretsManagerClient({ ...awsClientSettings });
+  const answer = await client.send(new GetSecretValueCommand({ SecretId: secretArn })).catch((error: unknown) => {
+    throw secretError(side, error);
+  });
+  const href = urlOf(side, answer.SecretString ?? '', url);
+  // What the parser says of it would quote the password.
+  if (!URL.canParse(href)) throw malformed(side, 'is a URL that cannot be read: percent-encode the password');
+  return withTls(href);
+}
+
+function urlOf(side: Side, secret: string, base: string | null): string {
+  const plain = secret.trim();
+  if (!plain.startsWith('{')) {
+    if (v.safeParse(postgresUrl, plain).success) return plain;
+    throw malformed(side, "is neither JSON as RDS' nor a postgresql:// URL");
+  }
+  const parsed = v.safeParse(rdsSecret, parseJson(plain));
+  if (!parsed.success) {
+    const fields = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'all of it').join(', ');
+    throw malformed(side, `lacks what RDS' format has, or has it in another form: ${fields}`);
+  }
+  return composed(side, parsed.output, base);
+}
+
+/** The parser's own error would quote the secret. */
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
+}
+
+function composed(side: Side, secret: RdsSecret, base: string | null): string {
+  if (base !== null && !URL.canParse(base)) throw malformed(side, 'stands beside a URL that cannot be read');
+  const url = new URL(base ?? 'postgresql://localhost');
+  if (base === null && (secret.host === undefined || secret.dbname === undefined)) {
+    const setting = side === 'source' ? 'SOURCE_URL' : 'WAREHOUSE_URL';
+    throw malformed(side, `has no host or dbname: set ${setting} to a URL without password that has them`);
+  }
+  if (secret.host !== undefined) url.hostname = secret.host;
+  if (secret.port !== undefined) url.port = String(secret.port);
+  if (secret.dbname !== undefined) url.pathname = `/${encodeURIComponent(secret.dbname)}`;
+  url.username = encodeURIComponent(secret.username);
+  url.password = encodeURIComponent(secret.password);
+  return url.href;
+}
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '']);
+
+/** A password from a secret travels only where TLS keeps it, unless the URL says otherwise. */
+function withTls(href: string): string {
+  const url = new URL(href);
+  if (!LOOPBACK.has(url.hostname) && !url.searchParams.has('sslmode') && !url.searchParams.has('ssl')) {
+    url.searchParams.set('sslmode', 'verify-full');
+  }
+  return url.href;
+}
+
+function malformed(side: Side, what: string): PipelineError {
+  return new PipelineError('secret_malformed', `${side}: its secret ${what}`);
+}
+
+/** Names of https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html */
+const DENIED = new Set([
+  'AccessDeniedException', 'DecryptionFailure', 'ResourceNotFoundException', 'InvalidRequestException',
+  'ExpiredTokenException', 'UnrecognizedClientException', 'CredentialsProviderError',
+]);
+
+function secretError(side: Side, error: unknown): PipelineError {
+  const name = error instanceof Error ? error.name : 'an unknown error';
+  const status = error instanceof SecretsManagerServiceException ? error.$metadata.httpStatusCode : undefined;
+  const kind: ErrorKind = DENIED.has(name) || status === 403 ? 'secret_denied' : 'secret_unavailable';
+  return new PipelineError(kind, `${side}: ${name} from Secrets Manager`, {}, error);
+}

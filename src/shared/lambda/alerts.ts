@@ -1,0 +1,101 @@
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import type { Logger } from '@aws-lambda-powertools/logger';
+import { awsClientSettings } from '../aws/client.ts';
+import { PipelineError } from '../errors.ts';
+import type { Lake } from '../lake/lake.ts';
+import type { Stage } from '../report.ts';
+import { type Incident, Incidents } from './incidents.ts';
+
+/** What one SMS holds of the GSM alphabet is 160; the topic's display name goes in front. */
+export const SMS_CHARACTERS = 140;
+
+export interface AlertsOptions {
+  readonly stage: Stage;
+  readonly pipeline: string;
+  readonly topicArn: string | null;
+  /** Keeps in mind what has been told. */
+  readonly lake: Lake;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}
+
+/** Tells people: once when a batch fails, for each kind of error, and once when it has recovered. */
+export class Alerts {
+  readonly #options: AlertsOptions;
+  readonly #incidents: Incidents;
+  #client: SNSClient | undefined;
+  /** What was told while the lake could not be written to: better once a container than every five minutes. */
+  readonly #told = new Set<string>();
+
+  constructor(options: AlertsOptions) {
+    this.#options = options;
+    this.#incidents = new Incidents(options.lake, options.stage, options.now);
+  }
+
+  /** Never fails: alarms tell what this cannot. */
+  async failed(batch: number, error: unknown): Promise<void> {
+    const kind = error instanceof PipelineError ? error.kind : 'bug';
+    const sms = error instanceof PipelineError ? error.sms : 'a bug in Starling: see the log';
+    const text = `failed, ${kind}: ${sms}`;
+    try {
+      await this.#tell({ batch, kind }, async () => this.#publish(batch, 'failed', text));
+    } catch (failure) {
+      this.#options.logger.warn('an alert could not be published', { batch, reason: nameOf(failure) });
+    }
+  }
+
+  /** @param isOver whether a batch that failed before has been done by now. */
+  async recovered(isOver: (batch: number) => boolean): Promise<void> {
+    try {
+      await this.#incidents.settle(isOver, async (batch) => this.#publish(batch, 'recovered', 'recovered'));
+      await this.#settleTold(isOver);
+    } catch (failure) {
+      this.#options.logger.warn('a recovery could not be published', { reason: nameOf(failure) });
+    }
+  }
+
+  async #tell(incident: Incident, publish: () => Promise<void>): Promise<void> {
+    const id = `${incident.batch} ${incident.kind}`;
+    if (this.#told.has(id)) return;
+    let isPublished = false;
+    const publishOnce = async () => {
+      await publish();
+      isPublished = true;
+    };
+    try {
+      await this.#incidents.tell(incident, publishOnce);
+    } catch (error) {
+      // The lake refuses to remember. What publishing itself throws is no PipelineError.
+      if (!(error instanceof PipelineError)) throw error;
+      if (!isPublished) await publish();
+      this.#told.add(id);
+    }
+  }
+
+  async #settleTold(isOver: (batch: number) => boolean): Promise<void> {
+    const over = [...this.#told].filter((id) => isOver(Number.parseInt(id, 10)));
+    for (const batch of new Set(over.map((id) => Number.parseInt(id, 10)))) {
+      await this.#publish(batch, 'recovered', 'recovered');
+    }
+    for (const id of over) this.#told.delete(id);
+  }
+
+  async #publish(batch: number, what: 'failed' | 'recovered', text: string): Promise<void> {
+    const { topicArn, stage, pipeline, logger } = this.#options;
+    if (topicArn === null) return;
+    const message = smsText(`${pipeline} ${stage} batch ${batch} ${text}`);
+    this.#client ??= new SNSClient({ ...awsClientSettings, maxAttempts: 3 });
+    const Subject = `Starling: ${pipeline} ${stage} ${what}`;
+    await this.#client.send(new PublishCommand({ TopicArn: topicArn, Subject, Message: message }));
+    logger.info('alert published', { batch, alert: message });
+  }
+}
+
+/** Cut where one SMS ends; an ellipsis of one character would not be of the GSM alphabet, and halve the room. */
+export function smsText(text: string): string {
+  return text.length <= SMS_CHARACTERS ? text : `${text.slice(0, SMS_CHARACTERS - 2)}..`;
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
+}

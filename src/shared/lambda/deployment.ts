@@ -1,0 +1,70 @@
+import * as v from 'valibot';
+import type { DatabasePlace } from '../aws/secret.ts';
+import { PipelineError } from '../errors.ts';
+import { bucketName, postgresUrl, schemaName, secretArn, topicArn } from '../settings.ts';
+
+/** What a function is told by its environment. */
+export interface Deployment {
+  /** The deployment's name: it tells the metrics, logs and alerts of several in one account apart. */
+  readonly pipeline: string;
+  readonly alertTopicArn: string | null;
+  readonly ingestionBucket: string;
+  readonly processedBucket: string;
+  readonly source: DatabasePlace;
+  readonly sourceSchema: string;
+  readonly warehouse: DatabasePlace;
+  readonly warehouseSchema: string;
+}
+
+/** What a stage cannot do without. */
+export type Need = 'ingestion' | 'processed' | 'source' | 'warehouse';
+
+const VARIABLES: Readonly<Record<Need, readonly Variable[]>> = {
+  ingestion: ['INGESTION_BUCKET'],
+  processed: ['PROCESSED_BUCKET'],
+  source: ['SOURCE_SECRET_ARN', 'SOURCE_URL'],
+  warehouse: ['WAREHOUSE_SECRET_ARN', 'WAREHOUSE_URL'],
+};
+
+const variables = v.object({
+  PIPELINE_NAME: v.optional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,19}$/, 'is not a name')), 'starling'),
+  ALERT_TOPIC_ARN: v.optional(topicArn),
+  INGESTION_BUCKET: v.optional(bucketName),
+  PROCESSED_BUCKET: v.optional(bucketName),
+  SOURCE_URL: v.optional(postgresUrl),
+  SOURCE_SECRET_ARN: v.optional(secretArn),
+  SOURCE_SCHEMA: v.optional(schemaName, 'public'),
+  WAREHOUSE_URL: v.optional(postgresUrl),
+  WAREHOUSE_SECRET_ARN: v.optional(secretArn),
+  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
+});
+
+type Variable = keyof (typeof variables)['entries'];
+
+/**
+ * Reads a function's environment; an empty variable counts as not set.
+ * @throws PipelineError `config` that lists everything missing or malformed at once, and never a value.
+ */
+export function readDeployment(environment: NodeJS.ProcessEnv, needs: readonly Need[]): Deployment {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => Boolean(value)));
+  const parsed = v.safeParse(variables, given);
+  const malformed = (parsed.issues ?? []).map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const missing = needs
+    .filter((need) => !VARIABLES[need].some((name) => given[name]))
+    .map((need) => `${VARIABLES[need].join(' or ')} is missing`);
+  const problems = [...malformed, ...missing];
+  if (problems.length > 0 || !parsed.success) {
+    throw new PipelineError('config', `the environment of the function does not do: ${problems.join('; ')}`);
+  }
+  const { output } = parsed;
+  return {
+    pipeline: output.PIPELINE_NAME,
+    alertTopicArn: output.ALERT_TOPIC_ARN ?? null,
+    ingestionBucket: output.INGESTION_BUCKET ?? '',
+    processedBucket: output.PROCESSED_BUCKET ?? '',
+    source: { url: output.SOURCE_URL ?? null, secretArn: output.SOURCE_SECRET_ARN ?? null },
+    sourceSchema: output.SOURCE_SCHEMA,
+    warehouse: { url: output.WAREHOUSE_URL ?? null, secretArn: output.WAREHOUSE_SECRET_ARN ?? null },
+    warehouseSchema: output.WAREHOUSE_SCHEMA,
+  };
+}

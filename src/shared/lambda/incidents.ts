@@ -1,0 +1,100 @@
+import * as v from 'valibot';
+import { readJson, toJson } from '../lake/json.ts';
+import type { Lake } from '../lake/lake.ts';
+import type { Stage } from '../report.ts';
+
+/** A batch that fails in one way. `kind` is an error's, or `bug`. */
+export interface Incident {
+  readonly batch: number;
+  readonly kind: string;
+}
+
+const markSchema = v.object({
+  claimed_at: v.pipe(v.string(), v.isoTimestamp()),
+  published_at: v.nullable(v.pipe(v.string(), v.isoTimestamp())),
+});
+type Mark = v.InferOutput<typeof markSchema>;
+
+const MARK_MAX_BYTES = 4096;
+
+/** Who has claimed a message and not published it for this long is dead: no function lives longer. */
+const CLAIM_LASTS_MS = 15 * 60 * 1000;
+
+const KEY = /\/(\d{20})\/([a-z_]+)\.json$/;
+
+/** The mark under which a batch's recovery is told; no error's kind. */
+const RECOVERED = 'recovered';
+
+/**
+ * Which failures have been told and are not over, so that each is told once, whoever meets it and however often:
+ * `state/alerts/<stage>/<20-digit batch>/<kind>.json`. Whoever puts the mark publishes; a mark that nobody came to
+ * publish is taken over. So a message is told at least once, and twice only where its publisher died in between.
+ */
+export class Incidents {
+  readonly #lake: Lake;
+  readonly #stage: Stage;
+  readonly #now: () => Date;
+
+  constructor(lake: Lake, stage: Stage, now: () => Date) {
+    this.#lake = lake;
+    this.#stage = stage;
+    this.#now = now;
+  }
+
+  /** Calls `publish` unless it has been done for this incident; when it fails, the next one tries again. */
+  async tell({ batch, kind }: Incident, publish: () => Promise<void>): Promise<void> {
+    const key = this.#key(batch, kind);
+    const mark: Mark = { claimed_at: this.#now().toISOString(), published_at: null };
+    if (!(await this.#claim(key, mark))) return;
+    try {
+      await publish();
+    } catch (error) {
+      await this.#lake.delete(key);
+      throw error;
+    }
+    await this.#lake.replace(key, toJson({ ...mark, published_at: this.#now().toISOString() }));
+  }
+
+  /** Calls `publish` for every batch of which a failure was told and that is over, and forgets them. */
+  async settle(isOver: (batch: number) => boolean, publish: (batch: number) => Promise<void>): Promise<void> {
+    const open = new Map<number, string[]>();
+    for await (const key of this.#lake.list(`state/alerts/${this.#stage}/`)) {
+      const batch = Number(KEY.exec(key)?.[1] ?? Number.NaN);
+      if (isOver(batch)) open.set(batch, [...(open.get(batch) ?? []), key]);
+    }
+    for (const [batch, keys] of open) {
+      const told = keys.filter((key) => !key.endsWith(`/${RECOVERED}.json`));
+      if (await this.#anyPublished(told)) await this.tell({ batch, kind: RECOVERED }, async () => publish(batch));
+      for (const key of told) await this.#lake.delete(key);
+      await this.#lake.delete(this.#key(batch, RECOVERED));
+    }
+  }
+
+  async #claim(key: string, mark: Mark): Promise<boolean> {
+    if ((await this.#lake.putIfAbsent(key, toJson(mark))) === 'created') return true;
+    const found = await this.#read(key);
+    if (found !== null && (found.published_at !== null || this.#isFresh(found))) return false;
+    await this.#lake.replace(key, toJson(mark));
+    return true;
+  }
+
+  #isFresh({ claimed_at }: Mark): boolean {
+    return this.#now().getTime() - new Date(claimed_at).getTime() < CLAIM_LASTS_MS;
+  }
+
+  async #anyPublished(keys: readonly string[]): Promise<boolean> {
+    for (const key of keys) if ((await this.#read(key))?.published_at) return true;
+    return false;
+  }
+
+  /** Null for what somebody else has just removed, or what is no mark. */
+  async #read(key: string): Promise<Mark | null> {
+    const content = await readJson(this.#lake, key, MARK_MAX_BYTES).catch(() => null);
+    const parsed = v.safeParse(markSchema, content);
+    return parsed.success ? parsed.output : null;
+  }
+
+  #key(batch: number, kind: string): string {
+    return `state/alerts/${this.#stage}/${String(batch).padStart(20, '0')}/${kind}.json`;
+  }
+}
