@@ -33,7 +33,8 @@ const TRIES = 10;
  */
 export async function ingest(context: IngestContext): Promise<StageResult> {
   const log = new Log(context.ingestion, ingestionEntrySchema);
-  const before = await readState(context.ingestion, 'ingest');
+  // Advisory: whatever is wrong with it, the look goes on.
+  const before = await readState(context.ingestion, 'ingest').catch(() => null);
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
     const head = await log.head();

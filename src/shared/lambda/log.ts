@@ -21,11 +21,11 @@ export function logEvent(logger: Logger, { message, event, ...fields }: ReportEv
 }
 
 /** What, where, what to do. A bug is told with its stack: there is no advice for it. */
-export function logFailure(logger: Logger, error: unknown): void {
+export function logFailure(logger: Logger, error: unknown, batch = NO_BATCH): void {
   if (error instanceof PipelineError) {
-    logger.error(error.message, { kind: error.kind, ...error.context, hint: error.hint });
+    logger.error(error.message, { kind: error.kind, batch, ...error.context, hint: error.hint });
     return;
   }
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  logger.error(error instanceof Error ? error.message : String(error), { kind: 'bug', stack });
+  logger.error(error instanceof Error ? error.message : String(error), { kind: 'bug', batch, stack });
 }

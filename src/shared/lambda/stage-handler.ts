@@ -136,13 +136,20 @@ class Invocation {
   };
 
   async #fail(error: unknown): Promise<void> {
-    const { logger, alerts, wired } = this.#deployed;
-    logFailure(logger, error);
-    const state = await readState(wired.lake, this.#stage).catch(() => null);
-    const named = error instanceof PipelineError ? error.context.batch : undefined;
-    await alerts.recovered((batch) => batch <= this.#committed);
-    await alerts.failed(named ?? Math.max(this.#committed, state?.batch ?? 0) + 1, error);
+    const { logger, alerts } = this.#deployed;
+    const batch = await this.#batchOf(error);
+    logFailure(logger, error, batch);
+    await alerts.recovered((earlier) => earlier <= this.#committed);
+    await alerts.failed(batch, error);
     await this.#measure(null);
+  }
+
+  /** The batch that an error names, or else the one that would have been next. */
+  async #batchOf(error: unknown): Promise<number> {
+    const named = error instanceof PipelineError ? error.context.batch : undefined;
+    if (named !== undefined) return named;
+    const state = await readState(this.#deployed.wired.lake, this.#stage).catch(() => null);
+    return Math.max(this.#committed, state?.batch ?? 0) + 1;
   }
 
   /** What cannot be measured is missing, which the alarm on freshness takes for the worst. */

@@ -28,7 +28,8 @@ const scheduled = v.object({ source: v.picklist(['aws.scheduler', 'aws.events'])
 export function readWakeUp(event: unknown): WakeUp {
   const known = { whole: false, malformed: false };
   const byHand = v.safeParse(asked, event);
-  if (byHand.success) return { ...known, by: byHand.output.wake ?? 'hand', whole: byHand.output.whole };
+  // An array passes for an object without fields.
+  if (byHand.success && !Array.isArray(event)) return { ...known, by: byHand.output.wake ?? 'hand', whole: byHand.output.whole };
   const byS3 = v.safeParse(notification, event);
   if (byS3.success) return { ...known, by: `s3 ${printable(byS3.output.Records[0]?.s3.object.key ?? '')}` };
   if (v.is(scheduled, event)) return { ...known, by: 'schedule' };

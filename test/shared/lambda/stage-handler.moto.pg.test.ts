@@ -1,0 +1,171 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { StageResult, Stage } from '../../../src/shared/report.ts';
+import { generateTotesys } from '../../../src/local/totesys/generate.ts';
+import { freshTopic, listenTo, type Listener } from '../../support/alerts.ts';
+import { metricsOf } from '../../support/metrics.ts';
+import { startMoto } from '../../support/moto.ts';
+import { afterwards, connectTo, freshDatabase } from '../../support/postgres.ts';
+import { freshBucket, testS3Client } from '../../support/s3.ts';
+import { awsEnvironment, rdsSecret, testSecret, type TestSecret } from '../../support/secrets.ts';
+
+const moto = await startMoto();
+if (moto) afterwards(() => moto.stop());
+
+type Handler = (event: unknown, context: { getRemainingTimeInMillis: () => number }) => Promise<StageResult>;
+
+/** A cold start: nothing is kept from another test's. */
+async function coldStart(stage: Stage): Promise<Handler> {
+  vi.resetModules();
+  const handlers = {
+    ingest: () => import('../../../src/ingest/handler.ts'),
+    transform: () => import('../../../src/transform/handler.ts'),
+    load: () => import('../../../src/load/handler.ts'),
+  };
+  return (await handlers[stage]()).handler;
+}
+
+const HALF_HOUR = { getRemainingTimeInMillis: () => 1_800_000 };
+const SWEEP = { wake: 'sweep' };
+
+interface Scene {
+  readonly sourceUrl: string;
+  readonly secrets: Readonly<Record<'source' | 'warehouse', TestSecret>>;
+  readonly alerts: Listener;
+}
+
+let sourceUrl = '';
+
+beforeAll(async () => {
+  sourceUrl = await freshDatabase();
+  await generateTotesys(await connectTo(sourceUrl), { orders: 50, seed: 3 });
+});
+
+/** A deployment of its own: buckets, secrets, a topic, an empty warehouse. */
+async function deployed(): Promise<Scene> {
+  if (!moto) throw new Error('no moto');
+  const s3 = testS3Client(moto.endpoint);
+  const warehouseUrl = await freshDatabase();
+  const topicArn = await freshTopic(moto);
+  const secrets = {
+    source: await testSecret(moto, rdsSecret(sourceUrl)),
+    warehouse: await testSecret(moto, rdsSecret(warehouseUrl)),
+  };
+  const environment = {
+    ...awsEnvironment(moto),
+    INGESTION_BUCKET: await freshBucket(s3),
+    PROCESSED_BUCKET: await freshBucket(s3),
+    SOURCE_SECRET_ARN: secrets.source.arn,
+    WAREHOUSE_SECRET_ARN: secrets.warehouse.arn,
+    ALERT_TOPIC_ARN: topicArn,
+    POWERTOOLS_DEV: 'true',
+  };
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  return { sourceUrl, secrets, alerts: await listenTo(moto, topicArn) };
+}
+
+/** Lines of the log, in the order in which they were written. */
+let lines: Record<string, unknown>[] = [];
+
+beforeEach(() => {
+  lines = [];
+  const keep = (line: unknown) => void lines.push(JSON.parse(String(line)));
+  for (const method of ['info', 'warn', 'error', 'debug'] as const) vi.spyOn(console, method).mockImplementation(keep);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+describe.runIf(moto)('the three handlers', () => {
+  test('bring what is in the source into the warehouse, whatever event wakes them', async () => {
+    if (!moto) return;
+    await deployed();
+    expect(await (await coldStart('ingest'))('nonsense', HALF_HOUR)).toMatchObject({ stage: 'ingest', batches: 1, head: 1 });
+    expect(await (await coldStart('transform'))(null, HALF_HOUR)).toEqual({ stage: 'transform', batches: 1, head: 1 });
+    expect(await (await coldStart('load'))(SWEEP, HALF_HOUR)).toEqual({ stage: 'load', batches: 1, head: 1 });
+    expect(lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)).toEqual([
+      'woken by an event of no known form; it is still a wake-up',
+      'woken by an event of no known form; it is still a wake-up',
+    ]);
+    for (const line of lines) expect(line).toMatchObject({ stage: expect.any(String), batch: expect.any(Number), table: expect.any(String) });
+    const names = await metricsOf(moto).names();
+    for (const name of ['Freshness{}', 'QuarantinedRows{}', 'CursorAge{}', 'BatchesPending{Stage=load}', 'Duration{Stage=ingest}',
+      'Rows{Stage=ingest,Table=sales_order}', 'Bytes{Stage=transform,Table=fact_sales_order}', 'Rows{Stage=load,Table=dim_staff}']) {
+      expect(names).toContain(name);
+    }
+  });
+
+  test('have nothing to do the second time, and measure the freshness all the same', async () => {
+    if (!moto) return;
+    await deployed();
+    vi.stubEnv('PIPELINE_NAME', 'second-time');
+    const [ingest, transform, load] = [await coldStart('ingest'), await coldStart('transform'), await coldStart('load')];
+    for (const handler of [ingest, transform, load]) await handler(SWEEP, HALF_HOUR);
+    for (const handler of [ingest, transform, load]) expect(await handler(SWEEP, HALF_HOUR)).toMatchObject({ batches: 0, head: 1 });
+    const freshness = await metricsOf(moto).statistics('Freshness', { Pipeline: 'second-time' }, 'Seconds');
+    expect(freshness.samples).toBe(2);
+    expect(freshness.maximum).toBeLessThan(60);
+  });
+
+  test('begin nothing when their time is nearly over, which is no failure', async () => {
+    await deployed();
+    await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
+    const hurry = { getRemainingTimeInMillis: () => 5_000 };
+    expect(await (await coldStart('transform'))(SWEEP, hurry)).toEqual({ stage: 'transform', batches: 0, head: 0 });
+  });
+});
+
+describe.runIf(moto)('a failing batch', () => {
+  test('throws, is told once, and once more when it has recovered, the secret having been read again', async () => {
+    const { secrets, alerts } = await deployed();
+    const good = rdsSecret(sourceUrl);
+    await secrets.source.rotate(JSON.stringify({ ...JSON.parse(good), dbname: 'nowhere' }));
+    const ingest = await coldStart('ingest');
+    await expect(ingest(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'source_unreachable' });
+    await expect(ingest(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'source_unreachable' });
+    expect(await alerts.heard()).toEqual([
+      'starling ingest batch 1 failed, source_unreachable: check that the source is up and can be reached',
+    ]);
+    await secrets.source.rotate(good);
+    await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
+    await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
+    expect(await alerts.heard()).toEqual(['starling ingest batch 1 recovered']);
+  });
+
+  test('that no topic is there for is told to the log', async () => {
+    const { secrets } = await deployed();
+    vi.stubEnv('ALERT_TOPIC_ARN', '');
+    await secrets.source.rotate('hunter2');
+    await expect((await coldStart('ingest'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_malformed' });
+    const [failure] = lines.filter(({ level }) => level === 'ERROR');
+    expect(failure).toMatchObject({ kind: 'secret_malformed', stage: 'ingest', batch: 1, hint: expect.any(String) });
+    expect(JSON.stringify(lines)).not.toContain('hunter2');
+  });
+
+  test('is told although the topic refuses, by the log; and again when the topic is back', async () => {
+    const { secrets, alerts } = await deployed();
+    const topic = process.env['ALERT_TOPIC_ARN'] ?? '';
+    await secrets.warehouse.remove();
+    vi.stubEnv('ALERT_TOPIC_ARN', `${topic}-gone`);
+    await expect((await coldStart('load'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_denied' });
+    expect(lines.map(({ message }) => message)).toContain('an alert could not be published');
+    vi.stubEnv('ALERT_TOPIC_ARN', topic);
+    await expect((await coldStart('load'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_denied' });
+    expect(await alerts.heard()).toHaveLength(1);
+  });
+
+  test('without a configuration names all that is missing, and no bucket is touched', async () => {
+    await deployed();
+    for (const name of ['INGESTION_BUCKET', 'PROCESSED_BUCKET', 'WAREHOUSE_SECRET_ARN']) vi.stubEnv(name, '');
+    const load = await coldStart('load');
+    await expect(load(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config', message: expect.stringMatching(/INGESTION.*PROCESSED.*WAREHOUSE_SECRET_ARN or/) });
+  });
+
+  test('in a lake that cannot be written to is told by each container once, not each time', async () => {
+    const { alerts } = await deployed();
+    vi.stubEnv('PROCESSED_BUCKET', 'no-such-bucket-anywhere');
+    const transform = await coldStart('transform');
+    for (const _time of [1, 2, 3]) await expect(transform(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config' });
+    expect(await alerts.heard()).toEqual([expect.stringContaining('starling transform batch 1 failed, config')]);
+  });
+});
