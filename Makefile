@@ -8,7 +8,7 @@ ORDERS ?= 10000
 BIN := node_modules/.bin
 BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
 
-.PHONY: help run test check build clean stop
+.PHONY: help run test test-aws check build clean stop
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ run: build ## the whole thing on made-up data: load, live a day, load again, com
 
 test: build ## all tests, with coverage
 	@$(BIN)/vitest run --config test/vitest.config.ts --coverage
+
+test-aws: build ## a whole deployment on an emulated AWS (needs Terraform and Python's moto)
+	@$(BIN)/vitest run --config test/aws/vitest.config.ts
 
 check: node_modules/.installed ## types, lint, unused code
 	@$(BIN)/tsc -p .
