@@ -10,7 +10,7 @@ import { build, type Plugin } from 'esbuild';
 import { zipSync, type Zippable } from 'fflate';
 import { STAGES, type Stage } from '../src/shared/report.ts';
 
-const OUTPUT = 'dist/lambda';
+const [, , output = 'dist/lambda'] = process.argv;
 
 /** parquet-wasm's build for Node reads its `.wasm` from beside itself, and is CommonJS, as pg is. */
 const BANNER = [
@@ -35,17 +35,17 @@ const ownSourcesOnly: Plugin = {
   },
 };
 
-await rm(OUTPUT, { recursive: true, force: true });
+await rm(output, { recursive: true, force: true });
 for (const stage of STAGES) await writeStage(stage);
 
 async function writeStage(stage: Stage): Promise<void> {
   const files = await filesOf(stage);
   for (const [name, content] of files) {
-    const path = join(OUTPUT, stage, name);
+    const path = join(output, stage, name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, content);
   }
-  await writeFile(join(OUTPUT, `${stage}.zip`), zip(files));
+  await writeFile(join(output, `${stage}.zip`), zip(files));
 }
 
 async function filesOf(stage: Stage): Promise<ReadonlyMap<string, Uint8Array>> {

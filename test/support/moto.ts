@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './port.ts';
 
 export interface Moto {
   /** `http://127.0.0.1:PORT`; any credentials and any region will do. */
@@ -46,14 +46,4 @@ async function untilReady(endpoint: string, isAlive: () => boolean): Promise<voi
     if (answer?.ok === true) return;
   }
   throw new Error('moto did not start');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

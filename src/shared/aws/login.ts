@@ -31,11 +31,10 @@ export class Login {
   }
 }
 
-/** Class 28 is PostgreSQL's; 08P01 is what pgbouncer says of a wrong password. Rights that lack (42501) are no login. */
+/** Class 28 is PostgreSQL's, 08P01 pgbouncer's. A right that lacks (42501) is no login. */
 function isRefused(error: unknown): boolean {
   if (!(error instanceof PipelineError)) return false;
   const { kind, context } = error;
-  if (context.sqlstate === '08P01') return true;
   const isDenied = kind === 'source_denied' || kind === 'warehouse_denied';
-  return isDenied && (context.sqlstate === undefined || context.sqlstate.startsWith('28'));
+  return isDenied && /^(28|08P01)/.test(context.sqlstate ?? '28');
 }

@@ -43,7 +43,7 @@ const NOT_AUTHENTICATED = /^SASL: /;
 export function fromPostgres(side: Side, error: unknown, context: ErrorContext = {}, place?: string): unknown {
   if (error instanceof PipelineError) return error.within(context);
   const code = codeOf(error);
-  const what = SQLSTATE.test(code) ? ofServer(code) : ofDriver(code, error);
+  const what = SQLSTATE.test(code) ? ofServer(code, error) : ofDriver(code, error);
   if (what === null) return error;
   const sqlstate = SQLSTATE.test(code) ? { sqlstate: code } : {};
   const where = context.table === undefined ? '' : ` (table ${context.table})`;
@@ -61,8 +61,9 @@ function codeOf(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
-/** By SQLSTATE, see PostgreSQL's appendix A. */
-function ofServer(code: string): keyof Kinds {
+/** By SQLSTATE, see PostgreSQL's appendix A. A pooler calls a wrong password a violation of the protocol. */
+function ofServer(code: string, error: unknown): keyof Kinds {
+  if (code === '08P01' && error instanceof Error && /authentication failed/i.test(error.message)) return 'denied';
   if (/^(08|57P)/.test(code) || code === '3D000') return 'unreachable';
   if (code.startsWith('28') || code === '42501' || code === '3F000') return 'denied';
   if (code === '55P03' || code === '40P01') return 'locked';
