@@ -28,8 +28,8 @@ const ONE_PLACE = Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').
 /** A stack is read for the lines that are ours; those of the libraries would make half a megabyte of map. */
 const ownSourcesOnly: Plugin = {
   name: 'own-sources-only',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /node_modules.*\.[cm]?js$/ }, async ({ path }) => ({
+  setup: (build) => {
+    build.onLoad({ filter: /node_modules.*\.[cm]?js$/ }, async ({ path }) => ({
       contents: `${await readFile(path, 'utf8')}\n//# sourceMappingURL=data:application/json;base64,${ONE_PLACE}`,
     }));
   },

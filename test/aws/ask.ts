@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import * as v from 'valibot';
 import type { Ask } from './policy.ts';
 
 export interface AwsRequest {
@@ -60,7 +61,7 @@ function askOfS3({ method, url, headers }: AwsRequest): Ask {
 /** JSON 1.1: the operation is in a header. */
 function askOfSecrets({ headers, body }: AwsRequest): Ask {
   const operation = String(headers['x-amz-target']).replace('secretsmanager.', '');
-  const { SecretId } = JSON.parse(body.toString('utf8')) as { SecretId: string };
+  const { SecretId } = v.parse(v.object({ SecretId: v.string() }), JSON.parse(body.toString('utf8')));
   return { action: `secretsmanager:${operation}`, resource: SecretId, context: {} };
 }
 

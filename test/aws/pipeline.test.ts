@@ -27,6 +27,12 @@ async function withLogin(database: string, role: string, password: string, sql: 
   return url.href;
 }
 
+const failures = (calls: readonly Called[]) => calls.flatMap(({ error }) => (error ? [error.message] : []));
+
+/** `ingest 1/7`: it committed one batch, and the last one is 7. */
+const ran = (calls: readonly Called[]) =>
+  calls.map(({ stage, result }) => `${stage} ${result?.batches}/${result?.head}`);
+
 describe.runIf(moto && surroundings)('the deployed system', () => {
   let deployment: Deployment;
   let cloud: Cloud;
@@ -80,8 +86,6 @@ describe.runIf(moto && surroundings)('the deployed system', () => {
 
   const editOrder = async (order: number, units: number) =>
     source.query('update sales_order set units_sold = $2 where sales_order_id = $1', [order, units]);
-  const failures = (calls: readonly Called[]) => calls.flatMap(({ error }) => (error ? [error.message] : []));
-  const ran = (calls: readonly Called[]) => calls.map(({ stage, result }) => `${stage} ${result?.batches}/${result?.head}`);
 
   test('is what the configuration says: a second plan is empty, and the code is what was built', async () => {
     expect(await deployment.terraform.plan(deployment.variables)).toBe('empty');

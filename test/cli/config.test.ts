@@ -68,7 +68,7 @@ describe('what is wrong', () => {
       'SOURCE_URL (--source-url) is not a postgresql:// URL',
       'SOURCE_SCHEMA (--source-schema) is not a schema name (1 to 63 bytes)',
       'INGESTION_BUCKET (--ingestion-bucket) is not the name of a bucket',
-      'WAREHOUSE_URL (--warehouse-url) is missing; leave both databases out for the embedded ones',
+      'WAREHOUSE_URL (--warehouse-url) is missing (or WAREHOUSE_SECRET_ARN); leave both databases out for the embedded ones',
       'PROCESSED_BUCKET (--processed-bucket) is missing: INGESTION_BUCKET is set',
     ]);
   });
@@ -80,15 +80,19 @@ describe('what is wrong', () => {
     expect(problems({ INGESTION_BUCKET: 'one', PROCESSED_BUCKET: 'two' }, {}, [])).toEqual([]);
   });
 
-  test('a secret that only the deployed stages read is pointed out', () => {
-    const secret = 'arn:aws:secretsmanager:eu-west-2:123456789012:secret:x';
-    const [problem] = problems({ SOURCE_SECRET_ARN: secret, WAREHOUSE_URL: WAREHOUSE });
-    expect(problem).not.toContain(secret);
-    expect(problem).toContain('SOURCE_SECRET_ARN is for the deployed stages; a command takes SOURCE_URL');
+  test('a secret may stand for a URL, or beside it', () => {
+    const SOURCE_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-2:123456789012:secret:x';
+    expect(problems({ SOURCE_SECRET_ARN, WAREHOUSE_URL: WAREHOUSE })).toEqual([]);
+    const config = readConfig({ SOURCE_SECRET_ARN }, { SOURCE_URL: SOURCE }, new Set(['source']));
+    expect(config).toMatchObject({ embedded: false, source: { url: SOURCE, secretArn: SOURCE_SECRET_ARN } });
+    // No secret is read for a command that has no need of it.
+    expect(readConfig({ SOURCE_SECRET_ARN }, {}, new Set(['lake'])).source).toEqual({ url: null, secretArn: null });
   });
 
-  test('a secret is no reason to start the embedded databases', () => {
-    expect(problems({ WAREHOUSE_SECRET_ARN: 'arn:x' })).toHaveLength(2);
+  test('what is no ARN of a secret is refused, and not printed', () => {
+    expect(problems({ WAREHOUSE_SECRET_ARN: 'hunter2', SOURCE_URL: SOURCE })).toEqual([
+      'WAREHOUSE_SECRET_ARN (--warehouse-secret-arn) is not the ARN of a secret',
+    ]);
   });
 
   test.each([

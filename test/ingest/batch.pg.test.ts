@@ -25,7 +25,7 @@ describe('an entry', () => {
   test('says what it was made of, and its objects are named after its attempt', async () => {
     const source = await harness(server, `${THREE}; ${OTHER}`, item, other);
     const now = new Date('2001-02-03T04:05:06.789Z');
-    expect(await source.ingest({ now: () => now })).toEqual({ stage: 'ingest', batches: 1, head: 1 });
+    expect(await source.ingest({ now: () => now })).toMatchObject({ stage: 'ingest', batches: 1, head: 1 });
     const [entry] = await source.entries();
     expect(entry).toMatchObject({
       format: 1, batch: 1, snapshot_at: now.toISOString(), committed_at: now.toISOString(),
@@ -110,10 +110,10 @@ describe('two ingests at once', () => {
     await source.rows();
     await source.sql.query(`insert into item values (4, 'four')`);
     const ingestion = lakeThat(source.lake, once(async () => {
-      expect(await source.ingest()).toEqual({ stage: 'ingest', batches: 1, head: 2 });
+      expect(await source.ingest()).toMatchObject({ stage: 'ingest', batches: 1, head: 2 });
       await source.sql.query(`insert into item values (5, 'five')`);
     }));
-    expect(await source.ingest({ ingestion })).toEqual({ stage: 'ingest', batches: 1, head: 3 });
+    expect(await source.ingest({ ingestion })).toMatchObject({ stage: 'ingest', batches: 1, head: 3 });
     expect([await idsIn(source, 2), await idsIn(source, 3)]).toEqual([[4], [5]]);
     expect(source.events.filter(({ event }) => event === 'lost')).toMatchObject([{ batch: 2 }]);
     expect(await source.rows()).toBeNull();
@@ -124,7 +124,7 @@ describe('two ingests at once', () => {
     const ingestion = lakeThat(source.lake, once(async () => {
       await source.ingest();
     }));
-    expect(await source.ingest({ ingestion })).toEqual({ stage: 'ingest', batches: 0, head: 1 });
+    expect(await source.ingest({ ingestion })).toMatchObject({ stage: 'ingest', batches: 0, head: 1 });
     expect(await source.entries()).toHaveLength(1);
   });
 

@@ -145,8 +145,8 @@ class Invocation {
   }
 
   /** The batch that an error names, or else the one that would have been next. */
-  async #batchOf(error: unknown): Promise<number> {
-    const named = error instanceof PipelineError ? error.context.batch : undefined;
+  async #batchOf(failure: unknown): Promise<number> {
+    const named = failure instanceof PipelineError ? failure.context.batch : undefined;
     if (named !== undefined) return named;
     const state = await readState(this.#deployed.wired.lake, this.#stage).catch(() => null);
     return Math.max(this.#committed, state?.batch ?? 0) + 1;

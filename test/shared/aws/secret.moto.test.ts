@@ -72,9 +72,9 @@ describe.runIf(moto)('a secret', () => {
   });
 });
 
-describe.runIf(moto)('a login', () => {
-  const refusal = (sqlstate: string) => new PipelineError('source_denied', 'refused', { sqlstate });
+const refusal = new PipelineError('source_denied', 'refused', { sqlstate: '28P01' });
 
+describe.runIf(moto)('a login', () => {
   test('that is refused after a rotation is tried with the new password, once', async () => {
     if (!moto) return;
     const secret = await testSecret(moto, 'postgresql://reader:old@localhost/totesys');
@@ -82,7 +82,7 @@ describe.runIf(moto)('a login', () => {
     const used: string[] = [];
     const work = async (url: string) => {
       used.push(url);
-      if (!url.includes('new')) throw refusal('28P01');
+      if (!url.includes('new')) throw refusal;
       return 'done';
     };
     await expect(login.use(work)).rejects.toThrow('refused');
@@ -101,7 +101,7 @@ describe.runIf(moto)('a login', () => {
     if (!moto) return;
     const secret = await testSecret(moto, 'postgresql://reader:old@localhost/totesys');
     const login = new Login('source', { url: null, secretArn: secret.arn });
-    const work = vi.fn(async () => Promise.reject(error));
+    const work = vi.fn<() => Promise<never>>(async () => Promise.reject(error));
     await login.use(async () => 'the old one is read');
     await secret.rotate('postgresql://reader:new@localhost/totesys');
     await expect(login.use(work)).rejects.toThrow('refused');

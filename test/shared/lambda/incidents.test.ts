@@ -19,11 +19,12 @@ async function scene() {
 
 const DENIED = { batch: 42, kind: 'warehouse_denied' };
 const ALL = () => true;
+const failing = async () => Promise.reject(new Error('no network'));
 
 describe('an incident', () => {
   test('is told once, however often and by however many it is met', async () => {
     const { incidents, keys } = await scene();
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     await Promise.all([1, 2, 3, 4].map(async () => incidents().tell(DENIED, publish)));
     await incidents().tell(DENIED, publish);
     expect(publish).toHaveBeenCalledTimes(1);
@@ -32,7 +33,7 @@ describe('an incident', () => {
 
   test('of another batch or kind is another one', async () => {
     const { incidents } = await scene();
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().tell(DENIED, publish);
     await incidents().tell({ ...DENIED, batch: 43 }, publish);
     await incidents().tell({ ...DENIED, kind: 'warehouse_locked' }, publish);
@@ -41,9 +42,8 @@ describe('an incident', () => {
 
   test('that could not be published is published by the next who meets it', async () => {
     const { incidents } = await scene();
-    const failing = async () => Promise.reject(new Error('no network'));
     await expect(incidents().tell(DENIED, failing)).rejects.toThrow('no network');
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().tell(DENIED, publish);
     expect(publish).toHaveBeenCalledTimes(1);
   });
@@ -57,7 +57,7 @@ describe('an incident', () => {
       };
       void incidents().tell(DENIED, killed);
     });
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     later(14);
     await incidents().tell(DENIED, publish);
     expect(publish).not.toHaveBeenCalled();
@@ -68,10 +68,10 @@ describe('an incident', () => {
 
   test('that is over is told once a batch, and forgotten, so that it can happen again', async () => {
     const { incidents, keys } = await scene();
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().tell(DENIED, publish);
     await incidents().tell({ ...DENIED, kind: 'warehouse_locked' }, publish);
-    const over = vi.fn(async (_batch: number) => undefined);
+    const over = vi.fn<(batch: number) => Promise<void>>(async () => undefined);
     await incidents().settle(ALL, over);
     await incidents().settle(ALL, over);
     expect(over.mock.calls).toEqual([[42]]);
@@ -83,7 +83,7 @@ describe('an incident', () => {
   test('that is not over stays open, and is not told again', async () => {
     const { incidents } = await scene();
     await incidents().tell(DENIED, async () => undefined);
-    const over = vi.fn(async () => undefined);
+    const over = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().settle((batch) => batch < 42, over);
     expect(over).not.toHaveBeenCalled();
   });
@@ -92,7 +92,7 @@ describe('an incident', () => {
     const { incidents, lake, keys } = await scene();
     const claimed = JSON.stringify({ claimed_at: '2031-03-01T09:00:00.000Z', published_at: null });
     await lake.putIfAbsent('state/alerts/load/00000000000000000042/bug.json', Buffer.from(claimed));
-    const over = vi.fn(async () => undefined);
+    const over = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().settle(ALL, over);
     expect(over).not.toHaveBeenCalled();
     expect(await keys()).toEqual([]);
@@ -101,7 +101,7 @@ describe('an incident', () => {
   test('with a mark that makes no sense is told anew', async () => {
     const { incidents, lake } = await scene();
     await lake.putIfAbsent('state/alerts/load/00000000000000000042/warehouse_denied.json', Buffer.from('nonsense'));
-    const publish = vi.fn(async () => undefined);
+    const publish = vi.fn<() => Promise<void>>(async () => undefined);
     await incidents().tell(DENIED, publish);
     expect(publish).toHaveBeenCalledTimes(1);
   });

@@ -137,7 +137,7 @@ describe.runIf(moto)('a failing batch', () => {
     vi.stubEnv('ALERT_TOPIC_ARN', '');
     await secrets.source.rotate('hunter2');
     await expect((await coldStart('ingest'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_malformed' });
-    const [failure] = lines.filter(({ level }) => level === 'ERROR');
+    const failure = lines.find(({ level }) => level === 'ERROR');
     expect(failure).toMatchObject({ kind: 'secret_malformed', stage: 'ingest', batch: 1, hint: expect.any(String) });
     expect(JSON.stringify(lines)).not.toContain('hunter2');
   });
@@ -165,7 +165,9 @@ describe.runIf(moto)('a failing batch', () => {
     const { alerts } = await deployed();
     vi.stubEnv('PROCESSED_BUCKET', 'no-such-bucket-anywhere');
     const transform = await coldStart('transform');
-    for (const _time of [1, 2, 3]) await expect(transform(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config' });
+    for (let time = 1; time <= 3; time += 1) {
+      await expect(transform(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config' });
+    }
     expect(await alerts.heard()).toEqual([expect.stringContaining('starling transform batch 1 failed, config')]);
   });
 });
