@@ -1,32 +1,21 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runStarling } from '../support/cli.ts';
 import { connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
+import { findRealRows } from '../support/real-rows.ts';
 
-/**
- * The real rows are not part of this repository: `TOTESYS_ROWS` names the directory that holds their schema, the rows,
- * and `load.sh DATABASE_URL`, or it is beside the checkout.
- */
-const rows = process.env['TOTESYS_ROWS'] ?? fileURLToPath(new URL('../../../shared/totesys', import.meta.url));
-const there = existsSync(`${rows}/load.sh`);
-if (!there) {
-  console.warn('SKIPPED: the real totesys rows are not here; TOTESYS_ROWS names their directory');
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error('STARLING_NO_SKIP is set: the real rows may not be skipped');
-}
+const rows = findRealRows();
 
 const LATE_ORDER = 77;
 
-describe.runIf(there)('the real totesys rows', () => {
+describe.runIf(rows)('the real totesys rows', () => {
   let source: pg.Client;
   let warehouse: pg.Client;
   let run: () => Promise<void>;
 
   beforeAll(async () => {
     const [sourceUrl, warehouseUrl] = [await freshDatabase(), await freshDatabase()];
-    execFileSync('bash', [`${rows}/load.sh`, sourceUrl], { stdio: 'ignore' });
+    rows?.loadInto(sourceUrl);
     [source, warehouse] = [await connectTo(sourceUrl), await connectTo(warehouseUrl)];
     const environment = { SOURCE_URL: sourceUrl, WAREHOUSE_URL: warehouseUrl };
     const cwd = await temporaryDirectory();
