@@ -11,8 +11,8 @@ export default defineConfig({
   root,
   test: {
     include: ['test/**/*.test.ts'],
-    // `make test-aws`
-    exclude: ['test/aws/**'],
+    // Those of `make test-aws`.
+    exclude: ['test/aws/**', 'test/terraform/**'],
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', new ProcessCoverage(`${root}dist/starling.js`)],
     pool: 'forks',

@@ -9,7 +9,8 @@ if [ ! -f "terraform/$backend" ]; then
   : "${STATE_BUCKET:?is not set, and there is no terraform/$backend}"
   backend=$backend.example
 fi
-arguments=(-input=false "-backend-config=$backend")
+# -reconfigure: another environment's state may have been used here before.
+arguments=(-input=false -reconfigure "-backend-config=$backend")
 # Of several values of a setting the last one counts.
 if [ -n "${STATE_BUCKET:-}" ]; then
   arguments+=("-backend-config=bucket=$STATE_BUCKET" "-backend-config=region=$AWS_REGION")

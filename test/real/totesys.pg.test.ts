@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runStarling } from '../support/cli.ts';
-import { connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
+import { connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { findRealRows } from '../support/real-rows.ts';
 
 const rows = findRealRows();
@@ -14,7 +14,9 @@ describe.runIf(rows)('the real totesys rows', () => {
   let run: () => Promise<void>;
 
   beforeAll(async () => {
-    const [sourceUrl, warehouseUrl] = [await freshDatabase(), await freshDatabase()];
+    // A server of its own: transactions of other tests, in whatever database, would be waited for.
+    const sourceUrl = await freshDatabase('source', await ownServer());
+    const warehouseUrl = await freshDatabase();
     rows?.loadInto(sourceUrl);
     [source, warehouse] = [await connectTo(sourceUrl), await connectTo(warehouseUrl)];
     const environment = { SOURCE_URL: sourceUrl, WAREHOUSE_URL: warehouseUrl };

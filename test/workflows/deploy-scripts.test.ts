@@ -181,7 +181,7 @@ const init = (env: Readonly<Record<string, string>> = {}) => {
   const { status, output } = script('init.sh', ['prod'], { AWS_REGION: 'eu-west-2', ...env });
   return { status, output, command: status === 0 ? read('calls').trim() : null };
 };
-const INIT = 'terraform -chdir=terraform init -input=false -backend-config=env/prod.s3.tfbackend';
+const INIT = 'terraform -chdir=terraform init -input=false -reconfigure -backend-config=env/prod.s3.tfbackend';
 const ELSEWHERE = '-backend-config=bucket=mine -backend-config=region=eu-west-2';
 
 describe('init.sh', () => {

@@ -132,7 +132,7 @@ class Invocation {
     this.#metrics.event(event);
     if (event.event !== 'batch' && event.event !== 'lost') return;
     this.#committed = Math.max(this.#committed, event.batch ?? 0);
-    this.#time.check(event.seconds);
+    this.#time.check(event.seconds ?? 0);
   };
 
   async #fail(error: unknown): Promise<void> {

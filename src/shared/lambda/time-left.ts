@@ -1,18 +1,24 @@
 /** What reporting, metrics and alerts take at the end of a call, with room to spare. */
 const RESERVE_MS = 10_000;
 
+/** So that working off a backlog of small batches is not taken for a batch that is nearly too large: that alarm is at 80 %. */
+const RESERVE_SHARE = 0.25;
+
 /**
  * Tells when a call should begin nothing more: when what is left of its time may not do for another batch like the
- * longest so far.
+ * longest so far, or is the last quarter.
  */
 export class TimeLeft {
   readonly #remainingMs: () => number;
   readonly #controller = new AbortController();
+  readonly #reserveMs: number;
   #longestMs = 0;
 
   constructor(remainingMs: () => number) {
     this.#remainingMs = remainingMs;
-    this.check();
+    const atStartMs = remainingMs();
+    this.#reserveMs = RESERVE_SHARE * atStartMs;
+    if (atStartMs < RESERVE_MS) this.#controller.abort();
   }
 
   /** Aborted when no other batch should be begun. */
@@ -21,9 +27,10 @@ export class TimeLeft {
   }
 
   /** To be called when a batch is done, with the time that it took. */
-  check(seconds = 0): void {
+  check(seconds: number): void {
     this.#longestMs = Math.max(this.#longestMs, seconds * 1000);
-    if (this.#remainingMs() < RESERVE_MS + 2 * this.#longestMs) this.#controller.abort();
+    const neededMs = Math.max(this.#reserveMs, RESERVE_MS + 2 * this.#longestMs);
+    if (this.#remainingMs() < neededMs) this.#controller.abort();
   }
 
   /** Whether there is time to wait for so long and then try again what took no longer than a batch. */

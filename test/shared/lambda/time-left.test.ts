@@ -3,12 +3,23 @@ import { TimeLeft } from '../../../src/shared/lambda/time-left.ts';
 
 describe('the time that a call has left', () => {
   test('does for another batch while there is twice the longest so far, and ten seconds', () => {
-    let remainingMs = 900_000;
+    let remainingMs = 300_000;
     const time = new TimeLeft(() => remainingMs);
     remainingMs = 130_001;
     time.check(60);
     expect(time.signal.aborted).toBe(false);
     remainingMs = 129_999;
+    time.check(1);
+    expect(time.signal.aborted).toBe(true);
+  });
+
+  test('does for no other batch in its last quarter', () => {
+    let remainingMs = 900_000;
+    const time = new TimeLeft(() => remainingMs);
+    remainingMs = 225_000;
+    time.check(1);
+    expect(time.signal.aborted).toBe(false);
+    remainingMs = 224_999;
     time.check(1);
     expect(time.signal.aborted).toBe(true);
   });

@@ -1,0 +1,7 @@
+# What differs from the defaults in dev. ARNs, phone numbers and addresses are given by whoever deploys: in a file beside
+# that is not committed (-var-file twice), or as TF_VAR_source_secret_arn and so on.
+
+name_prefix             = "starling-dev"
+log_retention_days      = 7
+noncurrent_version_days = 7
+tags                    = { Environment = "dev" }

@@ -1,0 +1,44 @@
+locals {
+  logs = "Logs: /aws/lambda/${local.name}, in Logs Insights filter level = \"ERROR\"."
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  alarm_name = "${local.name}-errors"
+  alarm_description = join(" ", [
+    "The stage ${var.stage} of ${var.pipeline.name_prefix} failed or ran out of time (time-outs count as errors); an SMS of its own names batch and error kind, unless it was killed.",
+    "Nothing is lost: later batches wait, and every wake-up tries again.",
+    "Do what the SMS or the log's error kind says; with neither, see whether it timed out. ${local.logs}",
+    "${var.pipeline.runbook_url}#errors",
+  ])
+
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching" # not invoked, no error; the freshness alarm tells that
+  alarm_actions       = [var.pipeline.topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "duration" {
+  alarm_name = "${local.name}-duration"
+  alarm_description = join(" ", [
+    "The stage ${var.stage} of ${var.pipeline.name_prefix} took more than 80 % of its ${var.timeout_seconds} s. Expected while a first load or a backlog is worked off.",
+    "Otherwise one batch comes close to what an invocation can do, and over the limit it would never end: raise timeout_seconds (to 900) or memory_mb, and look up which table has grown. ${local.logs}",
+    "${var.pipeline.runbook_url}#duration",
+  ])
+
+  namespace           = "AWS/Lambda"
+  metric_name         = "Duration"
+  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.timeout_seconds * 1000 * 0.8 # ms
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.pipeline.topic_arn]
+}
