@@ -8,7 +8,7 @@ ORDERS ?= 10000
 BIN := node_modules/.bin
 BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
 
-.PHONY: help run test test-aws check build clean stop
+.PHONY: help run test test-aws cost check build clean stop
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ test: build ## all tests, with coverage
 
 test-aws: build ## a whole deployment on an emulated AWS (needs Terraform and Python's moto)
 	@$(BIN)/vitest run --config test/aws/vitest.config.ts
+
+cost: build ## measure two days on an emulated AWS, and write docs/cost-day.json and the tables of docs/COST.md
+	@STARLING_NO_SKIP=1 $(BIN)/vitest run --config test/aws/day.vitest.config.ts
 
 check: node_modules/.installed ## types, lint, unused code
 	@$(BIN)/tsc -p .

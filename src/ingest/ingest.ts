@@ -37,7 +37,7 @@ export async function ingest(context: IngestContext): Promise<StageResult> {
   const before = await readState(context.ingestion, 'ingest').catch(() => null);
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
-    const head = await log.head();
+    const head = await log.head(before?.batch);
     const previous = head === 0 ? null : await log.read(head);
     const outcome = await ingestNext(context, log, previous, before);
     if (outcome !== 'lost') return { stage: 'ingest', ...outcome };

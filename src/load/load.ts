@@ -42,13 +42,16 @@ export async function load(context: LoadContext): Promise<StageResult> {
   return inWarehouse(context, async (client) => {
     await migrate(client, context.warehouseSchema, context.model);
     let ledger = await ledgerHead(client);
-    await checkFollows(log, ledger);
-    let batches = 0;
-    while ((ledger?.batch ?? 0) < (await log.head(ledger?.batch)) && context.signal?.aborted !== true) {
+    let until = await log.head(ledger?.batch);
+    await checkFollows(log, ledger, until);
+    let [head, batches] = [ledger?.batch ?? 0, 0];
+    while (head < until && context.signal?.aborted !== true) {
       if (await loadNext(context, client, log, ledger)) batches += 1;
       ledger = await ledgerHead(client);
+      head = ledger?.batch ?? 0;
+      // What has come in the meantime is done too.
+      if (head >= until) until = await log.head(head);
     }
-    const head = ledger?.batch ?? 0;
     if (batches === 0) context.report({ event: 'nothing_new', stage: 'load', batch: head });
     return { stage: 'load', batches, head };
   });
@@ -66,9 +69,8 @@ async function inWarehouse<T>(context: WarehouseContext, work: (client: pg.Clien
 }
 
 /** A lake that is not the one this warehouse was loaded from is refused before anything is done. */
-async function checkFollows(log: Log<ProcessedEntry>, ledger: LedgerHead | null): Promise<void> {
+async function checkFollows(log: Log<ProcessedEntry>, ledger: LedgerHead | null, head: number): Promise<void> {
   if (!ledger) return;
-  const head = await log.head(ledger.batch);
   if (head > 0) checkSameLog(await log.read(Math.min(head, ledger.batch)), ledger.log_id, 'the warehouse');
   if (head >= ledger.batch) return;
   const message = `the warehouse holds batch ${ledger.batch}, but the processed bucket ends at batch ${head}`;

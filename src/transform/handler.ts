@@ -10,6 +10,6 @@ export const handler = stageHandler('transform', ['ingestion', 'processed'], (de
   return {
     lake: processed,
     work: async (call) => transform({ ...call, model: totesys, ingestion, processed }),
-    measure: async () => ({ BatchesPending: await pendingBatches({ ingestion, processed }) }),
+    measure: async (_now, result) => ({ BatchesPending: await pendingBatches({ ingestion, processed }, result?.head) }),
   };
 });

@@ -4,6 +4,7 @@ import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, process
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import { readState } from '../shared/lake/state.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { transformBatch } from './batch.ts';
@@ -27,22 +28,33 @@ export interface TransformContext {
 export async function transform(context: TransformContext): Promise<StageResult> {
   const ingested = new Log(context.ingestion, ingestionEntrySchema);
   const processed = new Log(context.processed, processedEntrySchema);
-  let head = await processed.head();
-  const until = await ingested.head(head);
+  let head = await processed.head(await lastSeen(context.processed));
+  let until = await ingested.head(head);
   if (head > until) throw behind(head, until);
   let batches = 0;
-  while (head < (await ingested.head(head)) && context.signal?.aborted !== true) {
+  while (head < until && context.signal?.aborted !== true) {
     if (await transformNext(context, ingested, processed, head + 1)) batches += 1;
     head += 1;
+    // What has come in the meantime is done too.
+    if (head === until) until = await ingested.head(head);
   }
   if (batches === 0) context.report({ event: 'nothing_new', stage: 'transform', batch: head });
   return { stage: 'transform', batches, head };
 }
 
-/** How many batches ingest has committed and transform has not. */
-export async function pendingBatches(lakes: Pick<TransformContext, 'ingestion' | 'processed'>): Promise<number> {
-  const done = await new Log(lakes.processed, processedEntrySchema).head();
-  return Math.max(0, (await new Log(lakes.ingestion, ingestionEntrySchema).head(done)) - done);
+/** Where the head of the log was, as a hint: a log of a year is searched by ten listings, and one does where it is known. */
+async function lastSeen(processed: Lake): Promise<number> {
+  const state = await readState(processed, 'transform').catch(() => null);
+  return state?.batch ?? 0;
+}
+
+/** How many batches ingest has committed and transform has not; `done`: the last that it has, where that is known. */
+export async function pendingBatches(
+  { ingestion, processed }: Pick<TransformContext, 'ingestion' | 'processed'>,
+  done?: number,
+): Promise<number> {
+  const head = done ?? (await new Log(processed, processedEntrySchema).head(await lastSeen(processed)));
+  return Math.max(0, (await new Log(ingestion, ingestionEntrySchema).head(head)) - head);
 }
 
 async function transformNext(

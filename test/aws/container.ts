@@ -13,6 +13,10 @@ export interface Answer {
   /** What it wrote to its log, a JSON object a line. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
   readonly milliseconds: number;
+  /** How much of that it computed; the rest it waited. */
+  readonly cpuMilliseconds: number;
+  /** Of a container's first call only, as in Lambda's own report: what the start took before it. */
+  readonly initMilliseconds?: number;
 }
 
 /**
@@ -31,12 +35,17 @@ const END = '#end of call';
 /** `remaining`: what `getRemainingTimeInMillis` answers, call by call; the last one stays. */
 const RUNTIME = `
 const { handler } = await import('./index.mjs');
+let cold = { initMilliseconds: performance.now() };
 process.on('message', async ({ event, remaining }) => {
   const getRemainingTimeInMillis = () => (remaining.length > 1 ? remaining.shift() : remaining[0]);
   const started = performance.now();
+  const cpuBefore = process.cpuUsage();
   const done = (answer) => {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    const took = { milliseconds: performance.now() - started, cpuMilliseconds: (user + system) / 1000 };
     for (const stream of [process.stdout, process.stderr]) stream.write('${END}\\n');
-    process.send({ ...answer, milliseconds: performance.now() - started });
+    process.send({ ...answer, ...took, ...cold });
+    cold = {};
   };
   try {
     done({ result: await handler(event, { getRemainingTimeInMillis }) });
@@ -51,6 +60,8 @@ const answerSchema = v.object({
   result: v.optional(v.looseObject({ stage: v.string(), batches: v.number(), head: v.number() })),
   error: v.optional(v.object({ name: v.string(), message: v.string() })),
   milliseconds: v.number(),
+  cpuMilliseconds: v.number(),
+  initMilliseconds: v.optional(v.number()),
 });
 
 export async function startContainer(
@@ -61,7 +72,9 @@ export async function startContainer(
   await unpack(zip, directory);
   const runtime = join(directory, 'runtime.mjs');
   await writeFile(runtime, RUNTIME);
-  const child = fork(runtime, { cwd: directory, env: { ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  // Without the flags that this process was started with: they are the test runner's.
+  const options = { cwd: directory, env: { ...environment }, execArgv: [] };
+  const child = fork(runtime, { ...options, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -76,8 +89,9 @@ export async function startContainer(
       child.send({ event, remaining });
       const [message] = (await Promise.race([once(child, 'message'), failed])) as unknown[];
       while (output.split(END).length < 3) await delay(1);
-      const { result, error, milliseconds } = v.parse(answerSchema, message);
-      return { ...(result ? { result } : {}), ...(error ? { error } : {}), log: linesOf(output), milliseconds };
+      const { result, error, initMilliseconds, ...took } = v.parse(answerSchema, message);
+      const cold = initMilliseconds === undefined ? {} : { initMilliseconds };
+      return { ...(result ? { result } : {}), ...(error ? { error } : {}), log: linesOf(output), ...took, ...cold };
     },
     stop: async () => stop(child),
   };

@@ -37,8 +37,8 @@ export class Notifications {
   /** The events of all objects that have come since it was last asked. */
   async since(): Promise<readonly Wake[]> {
     const wakes: Wake[] = [];
-    for (const bucket of new Set(this.#rules.map((rule) => rule.bucket))) {
-      for (const key of await keysOf(this.#client, bucket)) {
+    for (const { bucket, prefix } of this.#rules) {
+      for (const key of await keysOf(this.#client, bucket, prefix)) {
         if (this.#seen.has(`${bucket}/${key}`)) continue;
         this.#seen.add(`${bucket}/${key}`);
         const woken = this.#rules.filter((rule) => rule.bucket === bucket && fits(rule, key));
@@ -70,11 +70,11 @@ function eventOf(bucket: string, key: string): unknown {
 }
 
 /** All of them: the buckets of a test are small. */
-export async function keysOf(client: S3Client, bucket: string): Promise<readonly string[]> {
+export async function keysOf(client: S3Client, bucket: string, prefix = ''): Promise<readonly string[]> {
   const keys: string[] = [];
   let token: string | undefined;
   do {
-    const page = await client.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken: token }));
+    const page = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token }));
     keys.push(...(page.Contents ?? []).flatMap(({ Key }) => (Key === undefined ? [] : [Key])));
     token = page.NextContinuationToken;
   } while (token !== undefined);
