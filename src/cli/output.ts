@@ -88,6 +88,8 @@ function lineOf(event: ReportEvent): string | null {
     }
     case 'lost':
       return `${stage} batch ${event.batch}: another worker committed it first`;
+    case 'busy':
+      return `${stage} batch ${event.batch}: another worker is at it`;
     case 'nothing_new':
       return `${stage} nothing new (batch ${event.batch})`;
     case 'table':

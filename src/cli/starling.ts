@@ -24,6 +24,8 @@ for (const stream of [stdout, stderr]) {
   });
 }
 const argv = process.argv.slice(2);
+// On Node 20 the SDK warns, at every command, of releases to come; which ones are used is for package.json to say.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 // What Node and the drivers warn of would be the only lines on stderr that are not JSON.
 if (argv.includes('--json')) {
   const { log } = createOutput(true, { stdout, stderr });

@@ -7,17 +7,18 @@ const [XMIN, SINCE] = ['cursor', 'cursor_since'] as const;
 
 /**
  * Since when a transaction of the source has been holding the cursor back, as precisely as looks are frequent. It needs
- * no rights: other sessions, prepared transactions and what a standby's primary runs all hold back `xmin`, and where it
- * is what it was at an earlier look, the transaction is at least that old.
+ * no rights: other sessions, prepared transactions and what a standby's primary runs all hold back `xmin`, and where one
+ * was running at an earlier look under the same `xmin`, it is at least that old. Nothing where none is running.
  */
 export function heldCursor(
   { xmin, xmax }: Snapshot,
   before: StageState | null,
   now: Date,
 ): Readonly<Record<string, string>> {
+  if (xmin === xmax) return {};
   const since = before?.detail?.[SINCE];
-  const isHeld = xmin !== xmax && before?.detail?.[XMIN] === String(xmin) && typeof since === 'string';
-  return { [XMIN]: String(xmin), [SINCE]: isHeld ? since : now.toISOString() };
+  const isTheSame = before?.detail?.[XMIN] === String(xmin) && typeof since === 'string';
+  return { [XMIN]: String(xmin), [SINCE]: isTheSame ? since : now.toISOString() };
 }
 
 /** In seconds; 0 when nothing holds it. */

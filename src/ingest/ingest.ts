@@ -61,7 +61,7 @@ async function ingestNext(
   const detail = heldCursor(parseSnapshot(read.snapshot), before, now());
   if (!isNews && previous?.model === model.hash) {
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
-    return { batches: 0, head: batch - 1, detail };
+    return { batches: 0, head: batch - 1, isUpToDate: true, detail };
   }
   const outcome = await log.commit({
     format: 1,
@@ -75,7 +75,7 @@ async function ingestNext(
   const rows = Object.values(read.tables).reduce((sum, table) => sum + table.rows, 0);
   const seconds = (performance.now() - started) / 1000;
   report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows, seconds });
-  return outcome === 'won' ? { batches: 1, head: batch, detail } : 'lost';
+  return outcome === 'won' ? { batches: 1, head: batch, isUpToDate: true, detail } : 'lost';
 }
 
 async function readFrom(

@@ -5,7 +5,7 @@ import { type Model, QUARANTINE } from '../shared/model/model.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { loadDimension, type Target } from './dimension.ts';
 import { loadFact } from './fact.ts';
-import { claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
+import { AnotherLoader, claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
 import { loadRejects } from './quarantine.ts';
 import { releaseFact } from './release.ts';
 
@@ -18,17 +18,19 @@ export interface BatchInput {
   /** Load's model, or transform's, differs from the one of the batch before. */
   readonly mended: boolean;
   readonly now: () => Date;
+  readonly waitForLoader: string;
 }
 
 /**
  * Loads one batch, in one transaction: ledger row, dimensions, what quarantine gives back, facts, what goes into
  * quarantine.
- * @returns null when the batch was loaded already.
+ * @returns `lost` when the batch was loaded already, `busy` when somebody else has been at it for `waitForLoader`.
  */
-export async function loadBatch(input: BatchInput): Promise<Counts | null> {
+export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'busy'> {
   const { client, entry, model } = input;
-  return inTransaction(client, 'begin', async () => {
-    if (!(await claim(client, entry, model.hash, input.now()))) return null;
+  const loading = inTransaction(client, 'begin', async () => {
+    const claimed = await claim(client, entry, { model: model.hash, at: input.now(), wait: input.waitForLoader });
+    if (!claimed) return 'lost';
     const target: Target = { client, lake: input.lake, schema: input.schema, batch: entry.batch };
     const counts = new Map<string, TableCounts>();
     await loadDimensions(target, input, counts);
@@ -41,6 +43,10 @@ export async function loadBatch(input: BatchInput): Promise<Counts | null> {
     const all = Object.fromEntries(counts);
     await recordCounts(client, entry.batch, all);
     return all;
+  });
+  return loading.catch((error: unknown) => {
+    if (error instanceof AnotherLoader) return 'busy';
+    throw error;
   });
 }
 

@@ -5,6 +5,9 @@ import { stageHandler } from '../shared/lambda/stage-handler.ts';
 import { load } from './load.ts';
 import { measureWarehouse } from './measure.ts';
 
+/** A call that waits for another's batch has less time left for it should that fail: rather the next sweep, with all of its time. */
+const WAIT = '10s';
+
 /** The load Lambda: loads every batch that is pending, whatever the event. */
 export const handler = stageHandler('load', ['ingestion', 'processed', 'warehouse'], (deployment) => {
   const { warehouseSchema } = deployment;
@@ -14,7 +17,8 @@ export const handler = stageHandler('load', ['ingestion', 'processed', 'warehous
   return {
     lake: processed,
     work: async (call) =>
-      login.use((warehouseUrl) => load({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed })),
+      login.use((warehouseUrl) =>
+        load({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT })),
     measure: async (now) =>
       login.use((warehouseUrl) => measureWarehouse({ warehouseUrl, ingestion, processed, now })),
   };

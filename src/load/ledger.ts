@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
 import type { Loaded } from '../shared/freshness.ts';
 import type { ProcessedEntry } from '../shared/lake/entries.ts';
-import { WAIT_FOR_LOADER } from './session.ts';
+import { literal } from '../shared/postgres/sql.ts';
 
 /** The last batch that the warehouse holds. */
 export interface LedgerHead {
@@ -48,14 +48,26 @@ const INSERT = `
   where $1::bigint = coalesce((select max(batch_id) from pipeline.ledger), 0) + 1
   on conflict (batch_id) do nothing`;
 
+/** Somebody else has been loading the batch for as long as this loader would wait. */
+export class AnotherLoader extends Error {
+  override readonly name = 'AnotherLoader';
+}
+
+interface Claim {
+  readonly model: string;
+  readonly at: Date;
+  readonly wait: string;
+}
+
 /**
  * The first statement of a batch's transaction: whoever inserts its row loads it. Another loader waits here until the
  * first one is done, and then finds it loaded. Only the batch behind the highest can be inserted.
+ * @throws AnotherLoader when that takes longer than `wait`.
  */
-export async function claim(client: pg.Client, entry: ProcessedEntry, model: string, at: Date): Promise<boolean> {
-  await client.query(`set local lock_timeout = '${WAIT_FOR_LOADER}'`);
+export async function claim(client: pg.Client, entry: ProcessedEntry, { model, at, wait }: Claim): Promise<boolean> {
+  await client.query(`set local lock_timeout = ${literal(wait)}`);
   const values = [entry.batch, entry.log_id, entry.snapshot_at, at.toISOString(), model];
-  const claimed = (await client.query(INSERT, values)).rowCount === 1;
+  const claimed = (await client.query(INSERT, values).catch(asAnotherLoader)).rowCount === 1;
   await client.query("set local lock_timeout = '15s'");
   if (claimed) return true;
   const head = await ledgerHead(client);
@@ -63,6 +75,12 @@ export async function claim(client: pg.Client, entry: ProcessedEntry, model: str
   const end = head ? `batch ${head.batch} of log ${head.log_id}` : 'nothing';
   const message = `the ledger ends with ${end}: batch ${entry.batch} of log ${entry.log_id} does not follow it`;
   throw new PipelineError('lake_foreign', message, { batch: entry.batch });
+}
+
+/** `lock_not_available`: on an insert that nothing else can hold up. */
+function asAnotherLoader(error: unknown): never {
+  const isWaiting = typeof error === 'object' && error !== null && 'code' in error && error.code === '55P03';
+  throw isWaiting ? new AnotherLoader() : error;
 }
 
 export async function recordCounts(client: pg.Client, batch: number, counts: Counts): Promise<void> {

@@ -11,7 +11,7 @@ import type { Report, StageResult } from '../shared/report.ts';
 import { loadBatch } from './batch.ts';
 import { type Counts, type LedgerHead, ledgerHead } from './ledger.ts';
 import { migrate } from './schema/migrate.ts';
-import { WAREHOUSE_SETTINGS } from './session.ts';
+import { WAIT_FOR_LOADER, WAREHOUSE_SETTINGS } from './session.ts';
 
 export interface LoadContext {
   readonly model: Model;
@@ -23,6 +23,8 @@ export interface LoadContext {
   readonly now: () => Date;
   /** When aborted, the batch in hand is finished and no other begun. */
   readonly signal?: AbortSignal;
+  /** How long to wait for another loader at the same batch, as PostgreSQL takes it: `10s`; 15 minutes by default. */
+  readonly waitForLoader?: string;
 }
 
 type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
@@ -46,14 +48,19 @@ export async function load(context: LoadContext): Promise<StageResult> {
     await checkFollows(log, ledger, until);
     let [head, batches] = [ledger?.batch ?? 0, 0];
     while (head < until && context.signal?.aborted !== true) {
-      if (await loadNext(context, client, log, ledger)) batches += 1;
+      const outcome = await loadNext(context, client, log, ledger);
+      if (outcome === 'busy') {
+        if (context.waitForLoader !== undefined) break;
+        throw new PipelineError('warehouse_locked', `another loader has been at it for ${WAIT_FOR_LOADER}`, { batch: head + 1 });
+      }
+      if (outcome === 'loaded') batches += 1;
       ledger = await ledgerHead(client);
       head = ledger?.batch ?? 0;
       // What has come in the meantime is done too.
       if (head >= until) until = await log.head(head);
     }
-    if (batches === 0) context.report({ event: 'nothing_new', stage: 'load', batch: head });
-    return { stage: 'load', batches, head };
+    if (batches === 0 && head >= until) context.report({ event: 'nothing_new', stage: 'load', batch: head });
+    return { stage: 'load', batches, head, isUpToDate: head >= until };
   });
 }
 
@@ -82,25 +89,25 @@ async function loadNext(
   client: pg.Client,
   log: Log<ProcessedEntry>,
   ledger: LedgerHead | null,
-): Promise<boolean> {
-  const { model, report, now, processed: lake, warehouseSchema: schema } = context;
+): Promise<'loaded' | 'lost' | 'busy'> {
+  const { model, report, now, processed: lake, warehouseSchema: schema, waitForLoader = WAIT_FOR_LOADER } = context;
   const started = performance.now();
   const batch = (ledger?.batch ?? 0) + 1;
   const entry = await log.read(batch);
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
-  const counts = await loadBatch({ client, lake, schema, model, entry, mended, now }).catch(
+  const outcome = await loadBatch({ client, lake, schema, model, entry, mended, now, waitForLoader }).catch(
     (error: unknown) => {
       throw fromPostgres('warehouse', error, { batch });
     },
   );
-  if (!counts) {
-    report({ event: 'lost', stage: 'load', batch });
-    return false;
+  if (outcome === 'lost' || outcome === 'busy') {
+    report({ event: outcome, stage: 'load', batch });
+    return outcome;
   }
-  reportCounts(report, batch, counts, (performance.now() - started) / 1000);
-  return true;
+  reportCounts(report, entry, outcome, (performance.now() - started) / 1000);
+  return 'loaded';
 }
 
 /**
@@ -115,14 +122,16 @@ async function isMended(
   return ledger.model_hash !== model.hash || (await log.read(ledger.batch)).model !== entry.model;
 }
 
-function reportCounts(report: Report, batch: number, counts: Counts, seconds: number): void {
+function reportCounts(report: Report, entry: ProcessedEntry, counts: Counts, seconds: number): void {
+  const { batch } = entry;
   const common = { stage: 'load', batch } as const;
   let [rows, quarantined, released] = [0, 0, 0];
   for (const [table, count] of Object.entries(counts)) {
     rows += count.written;
     quarantined += count.quarantined;
     released += count.released;
-    report({ ...common, event: 'table', table, rows: count.written, ...nonZero(count) });
+    const bytes = entry.outputs[table]?.parts.reduce((sum, part) => sum + part.bytes, 0) ?? 0;
+    report({ ...common, event: 'table', table, rows: count.written, bytes, ...nonZero(count) });
   }
   report({ ...common, event: 'batch', rows, ...nonZero({ quarantined, released }), seconds });
 }

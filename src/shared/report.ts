@@ -9,11 +9,12 @@ export type Stage = (typeof STAGES)[number];
  * - `table`: a table of a batch is done. `rows` is what was read (ingest), written (transform) or appended (load).
  * - `batch`: a batch is committed.
  * - `lost`: another worker committed the batch first; nothing is wrong.
+ * - `busy`: another worker is at the batch, and it is left to it.
  * - `nothing_new`: the stage looked and had nothing to do.
  * - `warning`: something that somebody should know, in `message`.
  */
 export interface ReportEvent {
-  readonly event: 'table' | 'batch' | 'lost' | 'nothing_new' | 'warning';
+  readonly event: 'table' | 'batch' | 'lost' | 'busy' | 'nothing_new' | 'warning';
   readonly stage: Stage;
   readonly batch?: number;
   readonly table?: string;
@@ -35,6 +36,8 @@ export interface StageResult {
   readonly batches: number;
   /** The last batch that the stage has committed, by whomever. */
   readonly head: number;
+  /** Nothing that the stage before has committed was left to do. */
+  readonly isUpToDate: boolean;
   /** What the next call may want to know, and people: kept in `state/<stage>.json`, advisory. */
   readonly detail?: Readonly<Record<string, string>>;
 }

@@ -39,7 +39,7 @@ export async function transform(context: TransformContext): Promise<StageResult>
     if (head === until) until = await ingested.head(head);
   }
   if (batches === 0) context.report({ event: 'nothing_new', stage: 'transform', batch: head });
-  return { stage: 'transform', batches, head };
+  return { stage: 'transform', batches, head, isUpToDate: head >= until };
 }
 
 /** Where the head of the log was, as a hint: a log of a year is searched by ten listings, and one does where it is known. */

@@ -47,7 +47,7 @@ describe('run', () => {
     const place = await freshPlace(template);
     const first = await events(place, 'run');
     expect(outcomes(first)).toEqual(FIRST);
-    expect(first).toContainEqual({ event: 'table', stage: 'load', batch: 1, table: 'fact_sales_order', rows: 120 });
+    expect(first).toContainEqual({ event: 'table', stage: 'load', batch: 1, table: 'fact_sales_order', rows: 120, bytes: expect.any(Number) });
     expect(await countOf(place.warehouse, 'select count(*) from current_sales_order')).toBe(120);
     const again = ['nothing_new ingest 1', 'nothing_new transform 1', 'nothing_new load 1'];
     expect(outcomes(await events(place, 'run'))).toEqual(again);

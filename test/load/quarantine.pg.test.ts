@@ -49,6 +49,7 @@ describe('what transform has rejected', () => {
       batch: 2,
       table: 'fact_sale',
       rows: 1,
+      bytes: expect.any(Number),
       quarantined: 1,
     });
     expect(warehouse.events.at(-1)).toMatchObject({ event: 'batch', stage: 'load', batch: 2, rows: 1, quarantined: 1 });

@@ -24,7 +24,7 @@ describe('a stage leaves behind', () => {
     [0, 'nothing_new'],
   ] as const)('after %i batches: how far it is and that it %s', async (batches, outcome) => {
     const lake = await freshLake();
-    const result = { stage: 'ingest', batches, head: 7 } as const;
+    const result = { stage: 'ingest', batches, head: 7, isUpToDate: true } as const;
     expect(await run(lake, async () => result)).toBe(result);
     const detail = { seen_at: NOW, seen_batch: 7 };
     expect(await readState(lake, 'ingest')).toEqual({ stage: 'ingest', looked_at: NOW, batch: 7, outcome, detail });
@@ -72,7 +72,7 @@ describe('a state that cannot be written', () => {
 
   test('is no reason to fail', async () => {
     const lake = new Refusing(await temporaryDirectory());
-    expect(await run(lake, async () => ({ stage: 'ingest', batches: 1, head: 1 }))).toMatchObject({ head: 1 });
+    expect(await run(lake, async () => ({ stage: 'ingest', batches: 1, head: 1, isUpToDate: true }))).toMatchObject({ head: 1 });
   });
 
   test('does not hide why the stage failed', async () => {

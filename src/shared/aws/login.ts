@@ -2,32 +2,49 @@ import { PipelineError } from '../errors.ts';
 import type { Side } from '../postgres/errors.ts';
 import { type DatabasePlace, readDatabaseUrl } from './secret.ts';
 
+/** About as long as one call of a function that has little to do. */
+const KEPT_MS = 60_000;
+
 /**
- * How to log in to a database. A secret is read once and kept, and read again when a login is refused: after a rotation
- * the next attempt has the new password, without a deploy.
+ * How to log in to a database. A secret is read anew for each call of a function: whatever was changed in it, host and
+ * database included, holds for all containers from then on. And once more within a call where the login is refused: so
+ * a rotation in the middle of it is no failure.
  */
 export class Login {
   readonly #side: Side;
   readonly #place: DatabasePlace;
+  readonly #keptMs: number;
   #url: string | undefined;
+  #readAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(side: Side, place: DatabasePlace) {
+  constructor(side: Side, place: DatabasePlace, keptMs = KEPT_MS) {
     this.#side = side;
     this.#place = place;
+    this.#keptMs = keptMs;
   }
 
   /** Does `work`, and once more where its login was refused and the secret says something else by now. */
   async use<T>(work: (url: string) => Promise<T>): Promise<T> {
-    this.#url ??= await readDatabaseUrl(this.#side, this.#place);
+    const used = await this.#current();
     try {
-      return await work(this.#url);
+      return await work(used);
     } catch (error) {
       if (!isRefused(error) || this.#place.secretArn === null) throw error;
-      const used = this.#url;
-      this.#url = await readDatabaseUrl(this.#side, this.#place);
-      if (this.#url === used) throw error;
-      return work(this.#url);
+      const url = await this.#read();
+      if (url === used) throw error;
+      return work(url);
     }
+  }
+
+  async #current(): Promise<string> {
+    const isFresh = performance.now() - this.#readAtMs < this.#keptMs;
+    return this.#url !== undefined && isFresh ? this.#url : this.#read();
+  }
+
+  async #read(): Promise<string> {
+    const url = await readDatabaseUrl(this.#side, this.#place);
+    [this.#url, this.#readAtMs] = [url, performance.now()];
+    return url;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Side } from '../postgres/errors.ts';
 import { postgresUrl } from '../settings.ts';
 import { awsClientSettings } from './client.ts';
 
-/** Where a database's login is: in a URL, in a secret, or the password in a secret and the rest in a URL. */
+/** Where a database's login is: in a URL, in a secret, or user and password in a secret and the rest in a URL. */
 export interface DatabasePlace {
   readonly url: string | null;
   readonly secretArn: string | null;
@@ -15,7 +15,7 @@ const text = v.pipe(v.string(), v.minLength(1));
 
 /**
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html#reference_secret_json_structure_rds-postgres
- * The secrets that RDS manages itself have only user and password; what they lack is taken from the URL beside them.
+ * The secrets that RDS manages itself have only user and password. Host, port and database of a URL beside it win.
  */
 const rdsSecret = v.object({
   username: text,
@@ -75,9 +75,12 @@ function composed(side: Side, secret: RdsSecret, base: string | null): string {
     const setting = side === 'source' ? 'SOURCE_URL' : 'WAREHOUSE_URL';
     throw malformed(side, `has no host or dbname: set ${setting} to a URL without password that has them`);
   }
-  if (secret.host !== undefined) url.hostname = secret.host;
-  if (secret.port !== undefined) url.port = String(secret.port);
-  if (secret.dbname !== undefined) url.pathname = `/${encodeURIComponent(secret.dbname)}`;
+  // The URL wins: a secret that RDS rotates names the instance, where a proxy in front of it is meant.
+  if (base === null) {
+    url.hostname = secret.host ?? '';
+    url.port = String(secret.port ?? '');
+    url.pathname = `/${encodeURIComponent(secret.dbname ?? '')}`;
+  }
   url.username = encodeURIComponent(secret.username);
   url.password = encodeURIComponent(secret.password);
   return url.href;
@@ -108,5 +111,6 @@ function secretError(side: Side, error: unknown): PipelineError {
   const name = error instanceof Error ? error.name : 'an unknown error';
   const status = error instanceof SecretsManagerServiceException ? error.$metadata.httpStatusCode : undefined;
   const kind: ErrorKind = DENIED.has(name) || status === 403 ? 'secret_denied' : 'secret_unavailable';
-  return new PipelineError(kind, `${side}: ${name} from Secrets Manager`, {}, error);
+  const what = name === 'CredentialsProviderError' ? 'no AWS credentials for' : `${name} from`;
+  return new PipelineError(kind, `${side}: ${what} Secrets Manager`, {}, error);
 }

@@ -9,12 +9,15 @@ import { type Incident, Incidents } from './incidents.ts';
 /** What one SMS holds of the GSM alphabet is 160; the topic's display name goes in front. */
 export const SMS_CHARACTERS = 140;
 
+/** Where nothing can be remembered, a container tells the same thing this often. */
+const REPEATED_AFTER_MS = 60 * 60 * 1000;
+
 export interface AlertsOptions {
   readonly stage: Stage;
   readonly pipeline: string;
   readonly topicArn: string | null;
-  /** Keeps in mind what has been told. */
-  readonly lake: Lake;
+  /** Keeps in mind what has been told; null where the configuration does not even say where it is. */
+  readonly lake: Lake | null;
   readonly logger: Logger;
   readonly now: () => Date;
 }
@@ -22,23 +25,21 @@ export interface AlertsOptions {
 /** Tells people: once when a batch fails, for each kind of error, and once when it has recovered. */
 export class Alerts {
   readonly #options: AlertsOptions;
-  readonly #incidents: Incidents;
+  readonly #incidents: Incidents | null;
   #client: SNSClient | undefined;
-  /** What was told while the lake could not be written to: better once a container than every five minutes. */
-  readonly #told = new Set<string>();
+  readonly #toldAtMs = new Map<string, number>();
 
   constructor(options: AlertsOptions) {
     this.#options = options;
-    this.#incidents = new Incidents(options.lake, options.stage, options.now);
+    this.#incidents = options.lake && new Incidents(options.lake, options.stage, options.now);
   }
 
   /** Never fails: alarms tell what this cannot. */
   async failed(batch: number, error: unknown): Promise<void> {
     const kind = error instanceof PipelineError ? error.kind : 'bug';
     const sms = error instanceof PipelineError ? error.sms : 'a bug in Starling: see the log';
-    const text = `failed, ${kind}: ${sms}`;
     try {
-      await this.#tell({ batch, kind }, async () => this.#publish(batch, 'failed', text));
+      await this.#tell({ batch, kind }, `failed, ${kind}: ${sms}`);
     } catch (failure) {
       this.#options.logger.warn('an alert could not be published', { batch, reason: nameOf(failure) });
     }
@@ -47,37 +48,33 @@ export class Alerts {
   /** @param isOver whether a batch that failed before has been done by now. */
   async recovered(isOver: (batch: number) => boolean): Promise<void> {
     try {
-      await this.#incidents.settle(isOver, async (batch) => this.#publish(batch, 'recovered', 'recovered'));
-      await this.#settleTold(isOver);
+      await this.#incidents?.settle(isOver, async (batch) => this.#publish(batch, 'recovered', 'recovered'));
     } catch (failure) {
       this.#options.logger.warn('a recovery could not be published', { reason: nameOf(failure) });
     }
   }
 
-  async #tell(incident: Incident, publish: () => Promise<void>): Promise<void> {
-    const id = `${incident.batch} ${incident.kind}`;
-    if (this.#told.has(id)) return;
+  async #tell(incident: Incident, text: string): Promise<void> {
+    if (!this.#incidents) return this.#tellNowAndThen(incident, text);
     let isPublished = false;
-    const publishOnce = async () => {
-      await publish();
-      isPublished = true;
-    };
     try {
-      await this.#incidents.tell(incident, publishOnce);
+      await this.#incidents.tell(incident, async () => {
+        await this.#publish(incident.batch, 'failed', text);
+        isPublished = true;
+      });
     } catch (error) {
       // The lake refuses to remember. What publishing itself throws is no PipelineError.
       if (!(error instanceof PipelineError)) throw error;
-      if (!isPublished) await publish();
-      this.#told.add(id);
+      if (!isPublished) await this.#tellNowAndThen(incident, text);
     }
   }
 
-  async #settleTold(isOver: (batch: number) => boolean): Promise<void> {
-    const over = [...this.#told].filter((id) => isOver(Number.parseInt(id, 10)));
-    for (const batch of new Set(over.map((id) => Number.parseInt(id, 10)))) {
-      await this.#publish(batch, 'recovered', 'recovered');
-    }
-    for (const id of over) this.#told.delete(id);
+  async #tellNowAndThen({ batch, kind }: Incident, text: string): Promise<void> {
+    const id = `${batch} ${kind}`;
+    const agoMs = performance.now() - (this.#toldAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
+    if (agoMs < REPEATED_AFTER_MS) return;
+    await this.#publish(batch, 'failed', text);
+    this.#toldAtMs.set(id, performance.now());
   }
 
   async #publish(batch: number, what: 'failed' | 'recovered', text: string): Promise<void> {

@@ -41,11 +41,15 @@ export class Incidents {
     this.#now = now;
   }
 
-  /** Calls `publish` unless it has been done for this incident; when it fails, the next one tries again. */
-  async tell({ batch, kind }: Incident, publish: () => Promise<void>): Promise<void> {
+  /**
+   * Calls `publish` unless it has been done for this incident, or somebody is at it; when it fails, the next one tries
+   * again. @returns whether it is published.
+   */
+  async tell({ batch, kind }: Incident, publish: () => Promise<void>): Promise<boolean> {
     const key = this.#key(batch, kind);
     const mark: Mark = { claimed_at: this.#now().toISOString(), published_at: null };
-    if (!(await this.#claim(key, mark))) return;
+    const found = await this.#claim(key, mark);
+    if (found !== 'claimed') return found.published_at !== null;
     try {
       await publish();
     } catch (error) {
@@ -53,29 +57,36 @@ export class Incidents {
       throw error;
     }
     await this.#lake.replace(key, toJson({ ...mark, published_at: this.#now().toISOString() }));
+    return true;
   }
 
-  /** Calls `publish` for every batch of which a failure was told and that is over, and forgets them. */
+  /** Calls `publish` for every batch of which a failure was told and that is over, and then forgets them. */
   async settle(isOver: (batch: number) => boolean, publish: (batch: number) => Promise<void>): Promise<void> {
     const open = new Map<number, string[]>();
     for await (const key of this.#lake.list(`state/alerts/${this.#stage}/`)) {
-      const batch = Number(KEY.exec(key)?.[1] ?? Number.NaN);
+      const [, digits] = KEY.exec(key) ?? [];
+      // Whatever else people leave there.
+      if (digits === undefined) continue;
+      const batch = Number(digits);
       if (isOver(batch)) open.set(batch, [...(open.get(batch) ?? []), key]);
     }
     for (const [batch, keys] of open) {
       const told = keys.filter((key) => !key.endsWith(`/${RECOVERED}.json`));
-      if (await this.#anyPublished(told)) await this.tell({ batch, kind: RECOVERED }, async () => publish(batch));
+      const isTold =
+        !(await this.#anyPublished(told)) || (await this.tell({ batch, kind: RECOVERED }, async () => publish(batch)));
+      if (!isTold) continue;
       for (const key of told) await this.#lake.delete(key);
       await this.#lake.delete(this.#key(batch, RECOVERED));
     }
   }
 
-  async #claim(key: string, mark: Mark): Promise<boolean> {
-    if ((await this.#lake.putIfAbsent(key, toJson(mark))) === 'created') return true;
+  /** The mark that somebody else has put, where there is one to be respected. */
+  async #claim(key: string, mark: Mark): Promise<Mark | 'claimed'> {
+    if ((await this.#lake.putIfAbsent(key, toJson(mark))) === 'created') return 'claimed';
     const found = await this.#read(key);
-    if (found !== null && (found.published_at !== null || this.#isFresh(found))) return false;
+    if (found !== null && (found.published_at !== null || this.#isFresh(found))) return found;
     await this.#lake.replace(key, toJson(mark));
-    return true;
+    return 'claimed';
   }
 
   #isFresh({ claimed_at }: Mark): boolean {

@@ -16,6 +16,8 @@ export interface Gauges {
 const OF_PIPELINE = new Set(['Freshness', 'QuarantinedRows', 'CursorAge']);
 const IN_SECONDS = new Set(['Freshness', 'CursorAge']);
 
+type Unit = 'Seconds' | 'Count' | 'Bytes';
+
 /** PutMetricData takes 1,000, and 1 MB. */
 const DATA_PER_CALL = 500;
 
@@ -25,6 +27,7 @@ export class Metrics {
   readonly #pipeline: string;
   readonly #now: () => Date;
   #data: MetricDatum[] = [];
+  #tables: MetricDatum[] = [];
 
   constructor(stage: Stage, pipeline: string, now: () => Date) {
     this.#stage = stage;
@@ -32,22 +35,32 @@ export class Metrics {
     this.#now = now;
   }
 
+  /** Tables count when their batch is committed: an attempt that fails or loses has brought nothing. */
   event({ event, table, rows = 0, bytes = 0, quarantined = 0, seconds }: ReportEvent): void {
-    if (event === 'batch') {
-      if (seconds !== undefined) this.#add('Duration', 'Seconds', seconds, this.#ofStage());
-      if (quarantined > 0) this.#add('RowsQuarantined', 'Count', quarantined, this.#ofStage());
-    }
     if (event === 'table' && table !== undefined) {
       const dimensions = { ...this.#ofStage(), Table: table };
-      if (rows > 0) this.#add('Rows', 'Count', rows, dimensions);
-      if (bytes > 0) this.#add('Bytes', 'Bytes', bytes, dimensions);
+      if (rows > 0) this.#tables.push(this.#datum('Rows', 'Count', rows, dimensions));
+      if (rows > 0 && bytes > 0) this.#tables.push(this.#datum('Bytes', 'Bytes', bytes, dimensions));
+      return;
     }
+    if (event === 'batch') {
+      this.#data.push(...this.#tables);
+      if (seconds !== undefined) this.#data.push(this.#datum('Duration', 'Seconds', seconds, this.#ofStage()));
+      if (quarantined > 0) this.#data.push(this.#datum('NewQuarantinedRows', 'Count', quarantined, this.#ofStage()));
+    }
+    if (event !== 'warning') this.#tables = [];
+  }
+
+  /** What an attempt counted that did not end in a batch. */
+  forgetAttempt(): void {
+    this.#tables = [];
   }
 
   gauges(gauges: Gauges): void {
     for (const [name, value] of Object.entries(gauges)) {
       const unit = IN_SECONDS.has(name) ? 'Seconds' : 'Count';
-      this.#add(name, unit, value, OF_PIPELINE.has(name) ? this.#ofPipeline() : this.#ofStage());
+      const dimensions = OF_PIPELINE.has(name) ? this.#ofPipeline() : this.#ofStage();
+      this.#data.push(this.#datum(name, unit, value, dimensions));
     }
   }
 
@@ -69,9 +82,9 @@ export class Metrics {
     return { Pipeline: this.#pipeline, Stage: this.#stage };
   }
 
-  #add(name: string, unit: 'Seconds' | 'Count' | 'Bytes', value: number, dimensions: Readonly<Record<string, string>>) {
+  #datum(name: string, unit: Unit, value: number, dimensions: Readonly<Record<string, string>>): MetricDatum {
     const Dimensions = Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value }));
-    this.#data.push({ MetricName: name, Unit: unit, Value: value, Timestamp: this.#now(), Dimensions });
+    return { MetricName: name, Unit: unit, Value: value, Timestamp: this.#now(), Dimensions };
   }
 }
 

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Context } from 'aws-lambda';
+import * as v from 'valibot';
 import { PipelineError } from '../errors.ts';
 import type { Lake } from '../lake/lake.ts';
 import { readState } from '../lake/state.ts';
 import type { Report, Stage, StageResult } from '../report.ts';
+import { topicArn as topicArnSchema } from '../settings.ts';
 import { recorded } from '../stage.ts';
-import { Alerts } from './alerts.ts';
+import { Alerts, type AlertsOptions } from './alerts.ts';
 import { type Deployment, type Need, readDeployment } from './deployment.ts';
 import { createLogger, logEvent, logFailure } from './log.ts';
 import { cloudWatchClient, type Gauges, Metrics } from './metrics.ts';
@@ -23,7 +25,7 @@ export interface Call {
 }
 
 /** A stage, wired up for a deployment. */
-export interface DeployedStage {
+export interface WiredStage {
   /** The bucket that keeps the stage's state, and which of its failures have been told. */
   readonly lake: Lake;
   readonly work: (call: Call) => Promise<StageResult>;
@@ -31,44 +33,52 @@ export interface DeployedStage {
   readonly measure: (now: Date, result: StageResult | null) => Promise<Gauges>;
 }
 
+type Wire = (deployment: Deployment) => WiredStage;
 type Handler = (event: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>) => Promise<StageResult>;
 
 /**
  * The Lambda around a stage: any event wakes it up; it works until nothing is pending or its time is nearly over, tells
  * log, metrics and people, and throws when a batch failed. Nothing is read before the first call.
  */
-export function stageHandler(
-  stage: Stage,
-  needs: readonly Need[],
-  wire: (deployment: Deployment) => DeployedStage,
-): Handler {
-  let deployed: Deployed | undefined;
+export function stageHandler(stage: Stage, needs: readonly Need[], wire: Wire): Handler {
+  let container: Container | undefined;
+  let alertsOfMisconfigured: Alerts | undefined;
   return async (event, context) => {
-    deployed ??= deploy(stage, needs, wire);
-    return new Invocation(stage, deployed, context).run(event);
+    try {
+      container ??= startContainer(stage, needs, wire);
+    } catch (error) {
+      alertsOfMisconfigured ??= new Alerts({ ...fromEnvironment(stage), lake: null });
+      logFailure(createLogger(stage, fromEnvironment(stage).pipeline), error);
+      await alertsOfMisconfigured.failed(0, error);
+      throw error;
+    }
+    return new Invocation(stage, container, context).run(event);
   };
 }
 
 /** What lives as long as the container. */
-interface Deployed {
+interface Container {
   readonly pipeline: string;
-  readonly wired: DeployedStage;
+  readonly wired: WiredStage;
   readonly logger: Logger;
   readonly alerts: Alerts;
 }
 
-function deploy(stage: Stage, needs: readonly Need[], wire: (deployment: Deployment) => DeployedStage): Deployed {
-  const logger = createLogger(stage, process.env['PIPELINE_NAME'] || 'starling');
-  try {
-    const deployment = readDeployment(process.env, needs);
-    const { pipeline, alertTopicArn: topicArn } = deployment;
-    if (topicArn === null) logger.warn('ALERT_TOPIC_ARN is not set: failures are told to nobody but the log');
-    const wired = wire(deployment);
-    return { pipeline, wired, logger, alerts: new Alerts({ stage, pipeline, topicArn, lake: wired.lake, logger, now }) };
-  } catch (error) {
-    logFailure(logger, error);
-    throw error;
-  }
+function startContainer(stage: Stage, needs: readonly Need[], wire: Wire): Container {
+  const deployment = readDeployment(process.env, needs);
+  const { pipeline, alertTopicArn: topicArn } = deployment;
+  const logger = createLogger(stage, pipeline);
+  if (topicArn === null) logger.warn('ALERT_TOPIC_ARN is not set: failures are told to nobody but the log');
+  const wired = wire(deployment);
+  return { pipeline, wired, logger, alerts: new Alerts({ stage, pipeline, topicArn, lake: wired.lake, logger, now }) };
+}
+
+/** What can be known where the configuration as a whole does not do. */
+function fromEnvironment(stage: Stage): Omit<AlertsOptions, 'lake'> {
+  const pipeline = process.env['PIPELINE_NAME'] || 'starling';
+  const topic = process.env['ALERT_TOPIC_ARN'];
+  const topicArn = v.is(topicArnSchema, topic) ? topic : null;
+  return { stage, pipeline, topicArn, logger: createLogger(stage, pipeline), now };
 }
 
 function now(): Date {
@@ -79,29 +89,32 @@ function now(): Date {
 const TRIES = 3;
 const WAIT_MS = 2_000;
 
+/** How long the last batch is looked up for an alert. */
+const LOOK_MS = 5_000;
+
 class Invocation {
   readonly #stage: Stage;
-  readonly #deployed: Deployed;
+  readonly #container: Container;
   readonly #metrics: Metrics;
   readonly #time: TimeLeft;
   #committed = 0;
 
-  constructor(stage: Stage, deployed: Deployed, context: Pick<Context, 'getRemainingTimeInMillis'>) {
+  constructor(stage: Stage, container: Container, context: Pick<Context, 'getRemainingTimeInMillis'>) {
     this.#stage = stage;
-    this.#deployed = deployed;
-    this.#metrics = new Metrics(stage, deployed.pipeline, now);
+    this.#container = container;
+    this.#metrics = new Metrics(stage, container.pipeline, now);
     this.#time = new TimeLeft(() => context.getRemainingTimeInMillis());
   }
 
   async run(event: unknown): Promise<StageResult> {
-    const { logger, alerts } = this.#deployed;
+    const { logger, alerts } = this.#container;
     const { by, whole, malformed } = readWakeUp(event);
     if (malformed) logger.warn('woken by an event of no known form; it is still a wake-up', { by });
     else logger.info('woken', { by });
     try {
       const result = await this.#work(whole);
-      if (this.#time.signal.aborted) logger.info('no time for another batch; the next wake-up goes on');
-      await alerts.recovered((batch) => !this.#time.signal.aborted || batch <= result.head);
+      if (!result.isUpToDate) logger.info('something is left to do; the next wake-up goes on');
+      await alerts.recovered((batch) => result.isUpToDate || batch <= result.head);
       await this.#measure(result);
       return result;
     } catch (error) {
@@ -113,22 +126,25 @@ class Invocation {
   async #work(whole: boolean): Promise<StageResult> {
     const { signal } = this.#time;
     const call = { report: this.#report, now, signal, whole };
-    const { lake, work } = this.#deployed.wired;
+    const { lake, work } = this.#container.wired;
     for (let attempt = 1; ; attempt += 1) {
+      const startedMs = performance.now();
       try {
         return await recorded(this.#stage, lake, now, () => work(call));
       } catch (error) {
+        this.#metrics.forgetAttempt();
+        this.#time.check((performance.now() - startedMs) / 1000);
         const waitMs = WAIT_MS * attempt;
         const isWorthIt = error instanceof PipelineError && error.retry === 'soon' && attempt < TRIES;
         if (!isWorthIt || !this.#time.allows(waitMs)) throw error;
-        this.#deployed.logger.warn(error.message, { kind: error.kind, attempt });
+        this.#container.logger.warn(error.message, { kind: error.kind, attempt });
         await delay(waitMs);
       }
     }
   }
 
   readonly #report: Report = (event) => {
-    logEvent(this.#deployed.logger, event);
+    logEvent(this.#container.logger, event);
     this.#metrics.event(event);
     if (event.event !== 'batch' && event.event !== 'lost') return;
     this.#committed = Math.max(this.#committed, event.batch ?? 0);
@@ -136,7 +152,7 @@ class Invocation {
   };
 
   async #fail(error: unknown): Promise<void> {
-    const { logger, alerts } = this.#deployed;
+    const { logger, alerts } = this.#container;
     const batch = await this.#batchOf(error);
     logFailure(logger, error, batch);
     await alerts.recovered((earlier) => earlier <= this.#committed);
@@ -148,21 +164,23 @@ class Invocation {
   async #batchOf(failure: unknown): Promise<number> {
     const named = failure instanceof PipelineError ? failure.context.batch : undefined;
     if (named !== undefined) return named;
-    const state = await readState(this.#deployed.wired.lake, this.#stage).catch(() => null);
+    const looking = readState(this.#container.wired.lake, this.#stage).catch(() => null);
+    // A lake that hangs must not keep the alert from being sent.
+    const state = await Promise.race([looking, delay(LOOK_MS, null, { ref: false })]);
     return Math.max(this.#committed, state?.batch ?? 0) + 1;
   }
 
   /** What cannot be measured is missing, which the alarm on freshness takes for the worst. */
   async #measure(result: StageResult | null): Promise<void> {
     try {
-      this.#metrics.gauges(await this.#deployed.wired.measure(now(), result));
+      this.#metrics.gauges(await this.#container.wired.measure(now(), result));
     } catch (error) {
-      this.#deployed.logger.warn('not measured', { kind: error instanceof PipelineError ? error.kind : 'bug' });
+      this.#container.logger.warn('not measured', { kind: error instanceof PipelineError ? error.kind : 'bug' });
     }
     try {
       await this.#metrics.send((metricsClient ??= cloudWatchClient()));
     } catch (error) {
-      this.#deployed.logger.warn('metrics were not sent', { reason: error instanceof Error ? error.name : 'unknown' });
+      this.#container.logger.warn('metrics were not sent', { reason: error instanceof Error ? error.name : 'unknown' });
     }
   }
 }

@@ -26,7 +26,7 @@ export class TimeLeft {
     return this.#controller.signal;
   }
 
-  /** To be called when a batch is done, with the time that it took. */
+  /** To be called when a batch is done, or an attempt has failed, with the time that it took. */
   check(seconds: number): void {
     this.#longestMs = Math.max(this.#longestMs, seconds * 1000);
     const neededMs = Math.max(this.#reserveMs, RESERVE_MS + 2 * this.#longestMs);

@@ -28,6 +28,11 @@ describe.runIf(moto)('a secret', () => {
     expect(await urlOf(RDS)).toBe(`postgresql://reader:${ENCODED}@db.example.com:5432/totesys?sslmode=verify-full`);
   });
 
+  test('yields to the host, port and database of a URL beside it, which may be those of a proxy', async () => {
+    const url = await urlOf(RDS, 'postgresql://proxy.example.com/other');
+    expect(url).toBe(`postgresql://reader:${ENCODED}@proxy.example.com/other?sslmode=verify-full`);
+  });
+
   test('that RDS manages itself gets host and database from the URL beside it', async () => {
     const { username, password } = RDS;
     const url = await urlOf({ username, password }, 'postgresql://db.example.com:6432/totesys?sslmode=require');
@@ -91,6 +96,16 @@ describe.runIf(moto)('a login', () => {
     expect(await login.use(work)).toBe('done');
     expect(await login.use(work)).toBe('done');
     expect(used.map((url) => url.includes('new'))).toEqual([false, false, true, true]);
+  });
+
+  test('is read anew for each call, with whatever else was changed in the secret', async () => {
+    if (!moto) return;
+    const secret = await testSecret(moto, 'postgresql://reader:x@localhost/old');
+    const [kept, anew] = [60_000, 0].map((keptMs) => new Login('source', { url: null, secretArn: secret.arn }, keptMs));
+    const urls = async () => Promise.all([kept, anew].map(async (login) => login?.use(async (url) => url)));
+    expect(await urls()).toEqual(['postgresql://reader:x@localhost/old', 'postgresql://reader:x@localhost/old']);
+    await secret.rotate('postgresql://reader:x@localhost/new');
+    expect(await urls()).toEqual(['postgresql://reader:x@localhost/old', 'postgresql://reader:x@localhost/new']);
   });
 
   test.each([

@@ -80,6 +80,44 @@ describe('an incident', () => {
     expect(publish).toHaveBeenCalledTimes(3);
   });
 
+  test('whose recovery could not be told is told as recovered by the next one', async () => {
+    const { incidents, keys } = await scene();
+    await incidents().tell(DENIED, async () => undefined);
+    await expect(incidents().settle(ALL, failing)).rejects.toThrow('no network');
+    const over = vi.fn<(batch: number) => Promise<void>>(async () => undefined);
+    await incidents().settle(ALL, over);
+    expect(over.mock.calls).toEqual([[42]]);
+    expect(await keys()).toEqual([]);
+  });
+
+  test('whose recovery was being told by somebody who was killed is told as recovered a quarter of an hour later', async () => {
+    const { incidents, later } = await scene();
+    await incidents().tell(DENIED, async () => undefined);
+    await new Promise<void>((started) => {
+      const killed = async () => {
+        started();
+        return new Promise<void>(() => undefined);
+      };
+      void incidents().settle(ALL, killed);
+    });
+    const over = vi.fn<(batch: number) => Promise<void>>(async () => undefined);
+    for (const minutes of [5, 5, 4]) {
+      later(minutes);
+      await incidents().settle(ALL, over);
+    }
+    expect(over).not.toHaveBeenCalled();
+    later(2);
+    await incidents().settle(ALL, over);
+    expect(over.mock.calls).toEqual([[42]]);
+  });
+
+  test('has nothing to do with what else lies among the marks', async () => {
+    const { incidents, lake, keys } = await scene();
+    await lake.putIfAbsent('state/alerts/load/notes.txt', Buffer.from('mine'));
+    await incidents().settle(ALL, async () => undefined);
+    expect(await keys()).toEqual(['state/alerts/load/notes.txt']);
+  });
+
   test('that is not over stays open, and is not told again', async () => {
     const { incidents } = await scene();
     await incidents().tell(DENIED, async () => undefined);

@@ -81,8 +81,8 @@ describe.runIf(moto)('the three handlers', () => {
     if (!moto) return;
     await deployed();
     expect(await (await coldStart('ingest'))('nonsense', HALF_HOUR)).toMatchObject({ stage: 'ingest', batches: 1, head: 1 });
-    expect(await (await coldStart('transform'))(null, HALF_HOUR)).toEqual({ stage: 'transform', batches: 1, head: 1 });
-    expect(await (await coldStart('load'))(SWEEP, HALF_HOUR)).toEqual({ stage: 'load', batches: 1, head: 1 });
+    expect(await (await coldStart('transform'))(null, HALF_HOUR)).toMatchObject({ stage: 'transform', batches: 1, head: 1 });
+    expect(await (await coldStart('load'))(SWEEP, HALF_HOUR)).toMatchObject({ stage: 'load', batches: 1, head: 1 });
     expect(lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)).toEqual([
       'woken by an event of no known form; it is still a wake-up',
       'woken by an event of no known form; it is still a wake-up',
@@ -111,7 +111,7 @@ describe.runIf(moto)('the three handlers', () => {
     await deployed();
     await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
     const hurry = { getRemainingTimeInMillis: () => 5_000 };
-    expect(await (await coldStart('transform'))(SWEEP, hurry)).toEqual({ stage: 'transform', batches: 0, head: 0 });
+    expect(await (await coldStart('transform'))(SWEEP, hurry)).toMatchObject({ stage: 'transform', batches: 0, head: 0 });
   });
 });
 
@@ -127,8 +127,11 @@ describe.runIf(moto)('a failing batch', () => {
       'starling ingest batch 1 failed, source_unreachable: check that the source is up and can be reached',
     ]);
     await secrets.source.rotate(good);
-    await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
-    await (await coldStart('ingest'))(SWEEP, HALF_HOUR);
+    // The same container, a sweep later: it must not keep to what the secret said.
+    const later = performance.now() + 300_000;
+    vi.spyOn(performance, 'now').mockImplementation(() => later);
+    await ingest(SWEEP, HALF_HOUR);
+    await ingest(SWEEP, HALF_HOUR);
     expect(await alerts.heard()).toEqual(['starling ingest batch 1 recovered']);
   });
 
@@ -154,11 +157,22 @@ describe.runIf(moto)('a failing batch', () => {
     expect(await alerts.heard()).toHaveLength(1);
   });
 
-  test('without a configuration names all that is missing, and no bucket is touched', async () => {
-    await deployed();
+  test('without a configuration names all that is missing, and tells it once a container and hour', async () => {
+    const { alerts } = await deployed();
     for (const name of ['INGESTION_BUCKET', 'PROCESSED_BUCKET', 'WAREHOUSE_SECRET_ARN']) vi.stubEnv(name, '');
     const load = await coldStart('load');
     await expect(load(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config', message: expect.stringMatching(/INGESTION.*PROCESSED.*WAREHOUSE_SECRET_ARN or/) });
+    await expect(load(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'config' });
+    expect(await alerts.heard()).toEqual(['starling load batch 0 failed, config: correct the setting that the log names and deploy']);
+  });
+
+  test('is tried again within the call where that may help at once', async () => {
+    await deployed();
+    // The port where nobody listens.
+    vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', 'http://127.0.0.1:9');
+    const ingest = await coldStart('ingest');
+    await expect(ingest(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_unavailable' });
+    expect(lines.filter(({ kind, level }) => kind === 'secret_unavailable' && level === 'WARN')).toHaveLength(2);
   });
 
   test('in a lake that cannot be written to is told by each container once, not each time', async () => {
