@@ -1,8 +1,10 @@
 -- Makes the login role :role, or gives it another password. Not to be run by itself: the scripts beside it include it,
 -- in the transaction that it begins and they commit.
 --
--- A password on the command line can be seen by other users of the machine while psql runs, and stays in the shell's
--- history. `NEW_PASSWORD=… psql "$URL" -f …` keeps it off there.
+-- A password on the command line (-v password=…) can be seen by other users of the machine while psql runs, one in the
+-- environment cannot; typed into a command, either stays in the shell's history. It is nowhere like this:
+--
+--   read -rs PW && NEW_PASSWORD="$PW" psql "$URL" -f …
 --
 -- psql does not show it (below), and a superuser's session keeps it out of the server's log. Others cannot do that:
 -- where the server logs statements (log_statement = ddl), run the script, and then `\password <role>` in psql, which
@@ -40,7 +42,9 @@ select
     when rolsuper or rolcreaterole or rolcreatedb or rolreplication
       then format('%I may administer the server: choose another role', :'role')
     when rolname is null and :'password' = ''
-      then format('%I is to be made: give it a password (-v password=…)', :'role')
+      then format(
+        '%I is to be made: give it a password (NEW_PASSWORD=… in the environment, or -v password=…)', :'role'
+      )
     else ''
   end as refusal,
   rolname is null as is_new,

@@ -1,9 +1,9 @@
 -- The role with which ingest reads the source (SOURCE_URL, SOURCE_SECRET_ARN): all tables of one schema, those that are
 -- made later too, and nothing else.
 --
---   psql "$ADMIN_URL" -v password=… -f sql/source-reader.sql
+--   read -rs PW && NEW_PASSWORD="$PW" psql "$ADMIN_URL" -f sql/source-reader.sql
 --
--- Or NEW_PASSWORD in the environment. Optional: -v role=starling_reader -v schema=public. Run it as the owner of the
+-- Or -v password=… (see login-role.sql). Optional: -v role=starling_reader -v schema=public. Run it as the owner of the
 -- tables, or as a superuser, in the source's database. Run again, it does no harm; with another password, that is the
 -- password from then on.
 --

@@ -1,9 +1,9 @@
 -- A role for people and tools that ask: they read the star (facts, current tables, history views, dimensions), the
 -- ledger and the quarantine, those tables that a later model adds too, and write nothing. See docs/QUERIES.md.
 --
---   psql "$ADMIN_URL" -v password=… -f sql/warehouse-analyst.sql
+--   read -rs PW && NEW_PASSWORD="$PW" psql "$ADMIN_URL" -f sql/warehouse-analyst.sql
 --
--- Or NEW_PASSWORD in the environment. Optional: -v role=starling_analyst -v loader=starling_loader -v schema=public.
+-- Or -v password=… (see login-role.sql). Optional: -v role=starling_analyst -v loader=starling_loader -v schema=public.
 -- Run it as who ran warehouse-loader.sql, after that, before or after the first load. Run again, it does no harm;
 -- with another password, that is the password from then on.
 --
@@ -34,6 +34,21 @@ begin
   if not exists (select from pg_roles where rolname = current_setting('starling.loader')) then
     raise exception 'there is no role %: run warehouse-loader.sql first, or name yours by -v loader=…',
       current_setting('starling.loader');
+  end if;
+end $$;
+
+-- What is not the loader's is granted to nobody below.
+do $$
+declare
+  owner text := (
+    select pg_get_userbyid(relowner) from pg_class
+    where relname = 'ledger' and relnamespace = to_regnamespace('pipeline')
+  );
+  loader text := current_setting('starling.loader');
+begin
+  if owner <> loader then
+    raise exception 'this warehouse was loaded as %, not as %: '
+      'run warehouse-loader.sql first, which gives it to %, or say -v loader=%', owner, loader, loader, owner;
   end if;
 end $$;
 
@@ -77,5 +92,20 @@ select format('do %L', format('begin raise warning %L; end', format(
 )))
 where has_schema_privilege(:'role', :'schema', 'create') \gexec
 
+\ir star.sql
+select coalesce(string_agg(oid::regclass::text, ', ' order by oid::regclass::text), '') as hidden,
+  count(*) > 0 as hides_some
+from pg_class
+where oid = any (:'star') and not has_table_privilege(:'role', oid, 'select') \gset
+
 commit;
-\echo role :role reads schema :schema, pipeline.ledger and pipeline.quarantine of database :DBNAME
+\set what 'schema ' :schema ', pipeline.ledger and pipeline.quarantine of database ' :DBNAME
+\if :is_before
+  \echo role :role will read :what, once :loader has loaded them
+\elif :hides_some
+  select format('do %L', format('begin raise exception %L; end', format(
+    '%I cannot read %s, which %I does not own: run warehouse-loader.sql, then this again', :'role', :'hidden', :'loader'
+  ))) \gexec
+\else
+  \echo role :role reads :what
+\endif

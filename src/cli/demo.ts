@@ -1,6 +1,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { oneAtATime, SEED, withSource } from '../local/embedded.ts';
+import { CLOSES_MS } from '../local/totesys/calendar.ts';
 import { type LivedDay, liveOneDay, openLateTransaction } from '../local/totesys/day.ts';
 import { WAREHOUSE_SETTINGS } from '../load/session.ts';
 import { readState } from '../shared/lake/state.ts';
@@ -48,6 +49,7 @@ async function liveAndLoad(context: PipelineContext, output: Output): Promise<Li
     const day = await withSource(context.sourceUrl, (client) => liveOneDay(client, { seed: SEED }));
     heading(output, `The source lived ${day.day}`);
     output.line(tellDay(day));
+    if (endOf(day) > context.now().getTime()) output.line(AHEAD);
     output.object({ event: 'day', ...day });
     if (!(await runToEnd(context, output))) return null;
     await open.commit();
@@ -56,6 +58,15 @@ async function liveAndLoad(context: PipelineContext, output: Output): Promise<Li
     return (await runToEnd(context, output)) ? day : null;
   });
 }
+
+/** A made-up source begins weeks back, and lives faster than everybody else. */
+function endOf({ day }: LivedDay): number {
+  return Date.parse(day) + CLOSES_MS;
+}
+
+const AHEAD = `
+That day is not over yet: versions of it hold from moments to come (valid_from is later than now). To have a source
+that is weeks behind again: \`node dist/starling.js stop\`, and delete ${STATE_DIRECTORY}/.`.trim();
 
 const READ_AGAIN = `
 Rows written since that transaction began were read again as long as it was open, and are once more now:

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { removeCluster } from '../../src/local/postgres/cluster.ts';
+import { dayOf, dayText, workingDayFrom } from '../../src/local/totesys/calendar.ts';
+import { liveOneDay } from '../../src/local/totesys/day.ts';
 import { eventsOf, type Ran, runStarling } from '../support/cli.ts';
 import { afterwards, temporaryDirectory } from '../support/postgres.ts';
 
@@ -111,6 +113,28 @@ describe('demo', () => {
       const { stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: '/', encoding: 'utf8' });
       expect({ stdout, stderr }).toEqual({ stdout: 't\n', stderr: '' });
     }
+  });
+
+  test('lives in the past: no version holds from a moment to come', async () => {
+    const client = clientOf('warehouse', await password());
+    await client.connect();
+    const versions = await client.query(`
+      select from history_sales_order where valid_from > now()
+      union all select from history_purchase_order where valid_from > now()
+      union all select from history_payment where valid_from > now()`);
+    await client.end();
+    expect(versions.rowCount).toBe(0);
+    expect(first.stdout).not.toContain('is not over yet');
+  });
+
+  test('says so where the source has come to live ahead', async () => {
+    const client = clientOf('totesys', await password());
+    await client.connect();
+    await liveOneDay(client, { seed: 1, day: dayText(workingDayFrom(dayOf(Date.now()) + 1)) });
+    await client.end();
+    const { status, stdout } = await starling('demo');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\nThat day is not over yet: .*\n.*delete \.starling\/\.\n/);
   });
 
   test('exits with 1 where source and warehouse differ', async () => {

@@ -10,12 +10,14 @@ const README = (await blocksOf('README.md')).filter(({ sql }) => /^(--.*\n|\s)*(
 
 let lived: Lived;
 
-/** The answer to a question of docs/QUERIES.md. */
-async function ask(title: string): Promise<readonly TextRow[]> {
+/** The answer to a question of docs/QUERIES.md, with something else put for its example. */
+async function ask(title: string, [example, own]: readonly [string, string] = ['', '']): Promise<readonly TextRow[]> {
   const block = QUERIES.find((candidate) => candidate.title === title);
-  if (!block) throw new Error(`docs/QUERIES.md does not ask: ${title}`);
-  return textRows(lived.analyst, block.sql);
+  if (!block?.sql.includes(example)) throw new Error(`docs/QUERIES.md does not ask: ${title} ${example}`);
+  return textRows(lived.analyst, block.sql.replace(example, own));
 }
+
+const MOMENT = "select timestamptz '2024-08-01 00:00:00+00' as moment";
 
 /** Questions whose answer is that there is nothing. */
 const NOTHING = new Set(['Is a batch missing?', 'Is the current table the latest version of every order?']);
@@ -49,14 +51,23 @@ describe.runIf(hasPsql())('the docs', () => {
     const shown = ordersWhere(second, (row) => row['sales_order_id'] !== early);
     expect(shown.sales_order.size).toBe(second.sales_order.size - 1);
     expect(await ask('What did a report show, exactly?')).toEqual(revenueOf(shown, currencies));
-    expect(await ask('Which batch did a report see?')).toMatchObject([{ batch_id: '2' }]);
+    expect(await ask('Which batch did a report see?')).toMatchObject([{ batch_id: '3' }]);
+    const then = await ask('Which batch did a report see?', ['now()', "timestamptz '2024-08-02 12:00:00+00'"]);
+    expect(then).toMatchObject([{ batch_id: '2' }]);
   });
+
+  // Between batches 1 and 2.
+  const ANOTHER = ['select snapshot_at as moment from pipeline.ledger where batch_id = 1', MOMENT] as const;
 
   test('tell the orders at a moment as they were, and as they were known', async () => {
     expect(await ask('How were the orders at a moment?')).toMatchObject(ordersOf(lived.inTruth));
     const known = await ask('How were the orders at a moment, as far as was known then?');
     expect(known).toMatchObject(ordersOf(lived.snapshots[0]));
     expect(await ask('How were the orders at a moment?')).not.toEqual(known);
+    expect(await ask('How were the orders at a moment?', ANOTHER)).toMatchObject(ordersOf(lived.inTruth));
+    expect(await ask('How were the orders at a moment, as far as was known then?', ANOTHER)).toEqual(known);
+    const before = [ANOTHER[0], MOMENT.replace('2024-08-01', '2024-06-01')] as const;
+    expect(await ask('How were the orders at a moment, as far as was known then?', before)).toEqual([]);
     const late = (await ask('What came to be known late?')).map((row) => row['sales_order_id']);
     expect(late).toEqual(lived.late.map(String));
   });
@@ -69,6 +80,7 @@ describe.runIf(hasPsql())('the docs', () => {
       { version: '3', valid_from: '2024-08-02 10:00:00+00', valid_to: null, units_sold: units[2], is_current: 't' },
     ]);
     const changes = await ask('What was each changed value before, and after?');
+    expect(changes.map(({ version }) => version)).toContain('2');
     expect(changes).toContainEqual(
       expect.objectContaining({ version: '3', column_name: 'units_sold', was: units[0], became: units[2] }),
     );

@@ -7,6 +7,7 @@ import { runMain } from '../support/cli.ts';
 import {
   connectTo, freshDatabase, otherServers, ownServer, temporaryDirectory, testServer,
 } from '../support/postgres.ts';
+import { countOf } from '../support/totesys.ts';
 import { expectAsksOnly, expectDenied, expectLoadsOnly, expectReadsOnly, expectSeesWhatComes } from './may.ts';
 import { databaseOf, freshAdmin, freshLogin, hasPsql, type Login, runScript, type Script, urlOf } from './psql.ts';
 
@@ -109,6 +110,35 @@ async function holdToWork({ source, warehouse }: Databases, logins: Logins, sche
   }
 }
 
+/** Loads as the superuser first, which an analyst cannot read, and then as the loader. */
+async function takeOver({ source, warehouse }: Databases, logins: Logins, server: Superuser): Promise<void> {
+  const { reader, loader, analyst } = logins;
+  const owner = await connectTo(source);
+  await generateTotesys(owner, { orders: 40, seed: 7 });
+  expect(await warningsOf('source-reader', source, reader)).toBe('');
+  const LAKE_DIR = await temporaryDirectory();
+  await expectRuns(['run'], { SOURCE_URL: source, WAREHOUSE_URL: warehouse, LAKE_DIR });
+  const superuser = await connectTo(server.superuserUrl(new URL(warehouse).pathname.slice(1)));
+  await superuser.query('create table dim_customer (); create view current_weather as select');
+
+  const { name: role, password } = loader;
+  const toAnalyst = { loader: role };
+  expect(await runScript('warehouse-loader', warehouse, { variables: { role, password } })).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^took over from \w+: 19 tables and views\nrole .*, once it owns those above/),
+  });
+  expect(await warningsOf('warehouse-loader', warehouse, loader)).toMatch(
+    /^[^\n]*public.current_weather belongs to \w+; if it is Starling's: .*\n[^\n]*public.dim_customer belongs to .*\n$/,
+  );
+  const theirs = 'select count(*) from pg_class where relname ~ $$^(dim_customer|current_weather)$$';
+  expect(await countOf(superuser, `${theirs} and relowner = current_user::regrole`)).toBe(2);
+  expect(await warningsOf('warehouse-analyst', warehouse, analyst, toAnalyst)).toBe('');
+  await liveOneDay(owner, { seed: 7 });
+  const environment = { SOURCE_URL: urlOf(source, reader), WAREHOUSE_URL: urlOf(warehouse, loader), LAKE_DIR };
+  for (const command of ['run', 'compare']) await expectRuns([command], environment);
+  await expectAsksOnly(await asAnalyst(warehouse, analyst, 'public'));
+}
+
 async function asAnalyst(url: string, login: Login, schema: string): Promise<Client> {
   const client = await connectTo(urlOf(url, login));
   await client.query(`set search_path = ${client.escapeIdentifier(schema)}`);
@@ -136,6 +166,12 @@ describe.runIf(hasPsql()).each(SERVERS)('on PostgreSQL $major', ({ major, binari
       await expect(holdToWork(place, logins, schema)).resolves.toBeUndefined();
     },
   );
+
+  test('a warehouse that a superuser has loaded becomes the loader\'s, and nothing else does', async () => {
+    const logins = freshLogins(server);
+    const place = await databases('superuser', server);
+    await expect(takeOver(place, logins, server)).resolves.toBeUndefined();
+  });
 
   test.each(major < 15 ? ['public'] : [])('an owner who does not own schema %s is told what to do', async () => {
     const { reader, loader, analyst } = freshLogins(server);

@@ -16,6 +16,16 @@ async function superuserOf(url: string): Promise<Client> {
   return connectTo(testServer.superuserUrl(new URL(url).pathname.slice(1)));
 }
 
+/** As much of Starling's as tells where the star is. */
+const LEDGER = `
+  create table pipeline.ledger (counts jsonb);
+  comment on table pipeline.ledger is 'Starling: which batches the star holds that is in schema public'`;
+
+/** What the loader's script says is to be run, with when. */
+function statementsIn(stderr: string): readonly string[] {
+  return [...stderr.matchAll(/[^;]+: alter table \S+ owner to \S+/g)].map(([statement]) => statement.trim());
+}
+
 interface Place {
   readonly url: string;
   /** What the script has to be told beside role and password. */
@@ -71,7 +81,7 @@ describe.runIf(hasPsql()).each(SCRIPTS)('sql/%s.sql', (script) => {
       expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
       return stderr;
     };
-    expect(await refused({})).toContain(`${role} is to be made: give it a password`);
+    expect(await refused({})).toContain(`${role} is to be made: give it a password (NEW_PASSWORD=… in the environment`);
     expect(await refused({ role: admin.name, password: 'stolen' })).toContain('is who runs this script');
     expect(await refused({ role: other.name, password: 'stolen' })).toContain('may administer the server');
     expect(await refused({ role: 'postgres', password: 'stolen' })).toContain('may administer the server');
@@ -124,20 +134,75 @@ describe.runIf(hasPsql())('what the scripts tell', () => {
     expect(await rowsOf(superuser, `select has_table_privilege('${role}', 'theirs', 'select')`)).toEqual([['true']]);
   });
 
-  test('tables that another role has loaded are named, with what to do', async () => {
+  test('tables that may be Starling\'s are named and left alone, and the loader is not said to load yet', async () => {
     const { name: role, password } = freshLogin('loader');
     const url = await freshDatabase('before');
     const superuser = await connectTo(url);
     await superuser.query('create schema pipeline; create table pipeline.ledger (); create table dim_date ()');
     const ran = await runScript('warehouse-loader', url, { variables: { role, password } });
-    expect(ran.status).toBe(0);
-    const statements = [...ran.stderr.matchAll(/alter table \S+ owner to \S+/g)].map(([statement]) => statement);
+    expect(ran).toMatchObject({ status: 0, stdout: expect.stringMatching(/, once it owns those above .*\n$/) });
+    const statements = statementsIn(ran.stderr);
     expect(statements).toEqual([
-      `alter table pipeline.ledger owner to ${role}`,
-      `alter table public.dim_date owner to ${role}`,
+      `if it is Starling's: alter table pipeline.ledger owner to ${role}`,
+      `if it is Starling's: alter table public.dim_date owner to ${role}`,
     ]);
-    for (const statement of statements) await superuser.query(statement);
+    for (const statement of statements) await superuser.query(statement.slice(statement.indexOf('alter')));
+    const stdout = expect.stringMatching(/^role \S+ loads schema public of database \S+\n$/);
+    const again = await runScript('warehouse-loader', url, { variables: { role } });
+    expect(again).toMatchObject({ status: 0, stdout, stderr: '' });
+  });
+
+  test('an administrator who may not give the loader its tables is told that it does not load yet', async () => {
+    const { name: role, password } = freshLogin('loader');
+    const analyst = freshLogin('analyst');
+    const admin = await freshAdmin();
+    const url = await databaseOf(admin);
+    const superuser = await superuserOf(url);
+    await superuser.query(`create schema pipeline authorization ${admin.name}; ${LEDGER}; create table dim_date ()`);
+    const ran = await runScript('warehouse-loader', url, { variables: { role, password } });
+    expect(ran).toMatchObject({ status: 3, stdout: '' });
+    expect(ran.stderr).toMatch(new RegExp(`ERROR: +${role} does not load schema public yet`));
+    const statements = statementsIn(ran.stderr);
+    expect(statements).toEqual([
+      `Starling needs: alter table pipeline.ledger owner to ${role}`,
+      `Starling needs: alter table public.dim_date owner to ${role}`,
+    ]);
+    const [first = '', second = ''] = statements.map((statement) => statement.slice(statement.indexOf('alter')));
+    const variables = { role: analyst.name, password, loader: role };
+    const asks = async () => runScript('warehouse-analyst', url, { variables });
+    await superuser.query(first);
+    const hidden = await asks();
+    expect(hidden).toMatchObject({ status: 3, stdout: '' });
+    expect(hidden.stderr).toContain(`${analyst.name} cannot read public.dim_date, which ${role} does not own`);
+    await superuser.query(second);
     expect(await runScript('warehouse-loader', url, { variables: { role } })).toMatchObject({ status: 0, stderr: '' });
+    const stdout = expect.stringMatching(/^role \S+ reads schema public, /);
+    expect(await asks()).toMatchObject({ status: 0, stdout, stderr: '' });
+  });
+
+  test.each(['warehouse-loader', 'warehouse-analyst'] as const)('%s is told where the star is', async (script) => {
+    const { name: role, password } = freshLogin('role');
+    const { url, variables } = await placeFor(script);
+    const superuser = await superuserOf(url);
+    const loader = variables['loader'] ?? 'postgres';
+    await superuser.query(`
+      create schema if not exists pipeline; ${LEDGER}; alter table pipeline.ledger owner to ${loader}`);
+    const ran = await runScript(script, url, { variables: { ...variables, role, password, schema: 'star' } });
+    expect(ran).toMatchObject({ status: 3, stdout: '' });
+    expect(ran.stderr).toContain('this warehouse has its star in schema public');
+  });
+
+  test('an analyst is not said to read what is not there yet, and not made where another role has loaded', async () => {
+    const { name: role, password } = freshLogin('analyst');
+    const { url, variables } = await placeFor('warehouse-analyst');
+    const ask = async () => runScript('warehouse-analyst', url, { variables: { ...variables, role, password } });
+    const stdout = expect.stringMatching(new RegExp(`will read .*, once ${variables['loader']} has loaded them\n$`));
+    expect(await ask()).toMatchObject({ status: 0, stdout, stderr: '' });
+    await (await superuserOf(url)).query(LEDGER);
+    const refused = await ask();
+    expect(refused).toMatchObject({ status: 3, stdout: '' });
+    const what = `loaded as postgres, not as ${variables['loader']}: run warehouse-loader.sql first`;
+    expect(refused.stderr).toContain(what);
   });
 
   test('an analyst is not made before there is a loader', async () => {

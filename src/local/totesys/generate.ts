@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg';
 import { boolean, object } from 'valibot';
 import { PipelineError } from '../../shared/errors.ts';
 import { atomically } from './atomic.ts';
-import { dayOf, dayText, momentText } from './calendar.ts';
+import { DAY_MS, dayOf, dayText, momentText } from './calendar.ts';
 import { companyRows } from './company.ts';
 import { copyRows, type Row, type RowSet } from './copy.ts';
 import { DESIGN_COLUMNS, designRow } from './design.ts';
@@ -18,7 +18,7 @@ export interface GenerateOptions {
   /** How many sales orders; everything else follows from it. From 1 to 100,000,000. */
   readonly orders: number;
   readonly seed: number;
-  /** The history ends on the last weekday before this day (UTC). Now, if not given. */
+  /** The history ends on the last weekday before this day (UTC). Four weeks ago, if not given. */
   readonly now?: Date;
 }
 
@@ -28,6 +28,9 @@ export interface Generated {
   readonly firstDay: string;
   readonly lastDay: string;
 }
+
+/** So that twenty working days can be lived one by one (`liveOneDay`) before any of them is still to come. */
+const LIVED_LATER_MS = 28 * DAY_MS;
 
 const MOST_ORDERS = 100_000_000;
 /** Later, the agreed dates of years with five digits would not be `YYYY-MM-DD`; earlier is before the epoch. */
@@ -115,7 +118,7 @@ async function fill(client: ClientBase, history: History): Promise<Generated['ro
  * the source is not empty.
  */
 export async function generateTotesys(client: ClientBase, options: GenerateOptions): Promise<Generated> {
-  const { orders, seed, now = new Date() } = options;
+  const { orders, seed, now = new Date(Date.now() - LIVED_LATER_MS) } = options;
   checkOptions(orders, seed, now);
   const history = planHistory(orders, seed, dayOf(now.getTime()));
   const rows = await atomically(client, async () => fill(client, history));

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { liveOneDay } from '../../../src/local/totesys/day.ts';
 import { generateTotesys } from '../../../src/local/totesys/generate.ts';
 import { createTotesys, TABLES } from '../../../src/local/totesys/schema.ts';
 import { cell, count, digests, emptySource, generatedSource, isDense, LAST_DAY, NOW } from './sources.ts';
@@ -192,12 +193,14 @@ describe('generateTotesys', () => {
     expect(await cell(client, 'select created_at::date::text from sales_order')).toBe(LAST_DAY);
   });
 
-  it('ends before today when no time is given', async () => {
+  it('ends four weeks ago when no time is given, so that twenty days can be lived before today', async () => {
     const { client } = await emptySource();
     const { lastDay } = await generateTotesys(client, { orders: 1, seed: 1 });
     const age = (Date.now() - Date.parse(lastDay)) / 86_400_000;
-    expect(age).toBeGreaterThan(1);
-    expect(age).toBeLessThan(4);
+    expect(age).toBeGreaterThan(29);
+    expect(age).toBeLessThan(32);
+    const today = new Date().toISOString().slice(0, 10);
+    for (let i = 0; i < 20; i += 1) expect((await liveOneDay(client, { seed: 1 })).day < today).toBe(true);
   });
 
   it.each([
