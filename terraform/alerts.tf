@@ -7,6 +7,7 @@ locals {
 
 resource "aws_sns_topic" "alerts" {
   name              = "${var.name_prefix}-alerts"
+  display_name      = "Starling" # an SMS begins with it
   kms_master_key_id = aws_kms_key.starling.arn
 }
 
@@ -59,26 +60,28 @@ resource "aws_sns_topic_policy" "alerts" {
   policy = data.aws_iam_policy_document.alerts.json
 }
 
-# A plan is posted on pull requests: it shows the keys of these, which are hashes, and not whom they are for.
+# A plan is posted on pull requests: it shows the keys of these, which are places in the lists. (A hash of a number would tell the number:
+# there are few enough to try them all.) A place that is "" has nobody, so that who leaves does not make those behind move up: AWS answers
+# a second subscription of the same number with the first, which then goes when Terraform empties the old place.
 locals {
-  phones = { for number in var.alert_phone_numbers : substr(sha256(number), 0, 8) => number }
-  emails = { for address in var.alert_emails : substr(sha256(address), 0, 8) => address }
+  phones = toset([for at in range(nonsensitive(length(var.alert_phone_numbers))) : tostring(at) if nonsensitive(var.alert_phone_numbers[at] != "")])
+  emails = toset([for at in range(nonsensitive(length(var.alert_emails))) : tostring(at) if nonsensitive(var.alert_emails[at] != "")])
 }
 
 resource "aws_sns_topic_subscription" "sms" {
-  for_each = nonsensitive(toset(keys(local.phones)))
+  for_each = local.phones
 
   topic_arn = aws_sns_topic.alerts.arn
   protocol  = "sms"
-  endpoint  = local.phones[each.key]
+  endpoint  = var.alert_phone_numbers[tonumber(each.key)]
 }
 
 resource "aws_sns_topic_subscription" "email" {
-  for_each = nonsensitive(toset(keys(local.emails)))
+  for_each = local.emails
 
   topic_arn = aws_sns_topic.alerts.arn
   protocol  = "email"
-  endpoint  = local.emails[each.key]
+  endpoint  = var.alert_emails[tonumber(each.key)]
 }
 
 # Wake-ups that a stage could not be brought to take. They carry nothing, so a day is long enough to read what went wrong; then the
@@ -144,7 +147,7 @@ resource "aws_cloudwatch_metric_alarm" "freshness" {
   evaluation_periods  = 1 # the sweep's jitter is no matter: CloudWatch looks back further than one period before data counts as missing
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.freshness_alarm_seconds
-  treat_missing_data  = "breaching"
+  treat_missing_data  = var.paused ? "ignore" : "breaching" # or it would be in ALARM at a resume, and actions come with a change only
   actions_enabled     = !var.paused
   alarm_actions       = [aws_sns_topic.alerts.arn]
 }

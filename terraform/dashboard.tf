@@ -81,7 +81,7 @@ locals {
             period = 300
             metrics = [
               ["Starling", "QuarantinedRows", "Pipeline", var.name_prefix, { label = "waiting", stat = "Maximum" }],
-              ["Starling", "RowsQuarantined", "Pipeline", var.name_prefix, "Stage", "load", { label = "new", stat = "Sum" }],
+              ["Starling", "NewQuarantinedRows", "Pipeline", var.name_prefix, "Stage", "load", { label = "new", stat = "Sum" }],
             ]
             yAxis = { left = { min = 0, showUnits = false } }
           }

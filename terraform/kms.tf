@@ -5,11 +5,14 @@ data "aws_iam_policy_document" "key" {
 
   # The account itself, so that IAM policies count: those of the stages for using the key, an administrator's for managing it.
   # The actions are what it takes; a policy without kms:PutKeyPolicy for the account could never be changed again.
+  # An alias takes its action twice: on the alias, and on the key.
   statement {
     sid = "AccountByIamPolicies"
     actions = [
       "kms:CancelKeyDeletion",
+      "kms:CreateAlias",
       "kms:Decrypt",
+      "kms:DeleteAlias",
       "kms:DescribeKey",
       "kms:DisableKey",
       "kms:DisableKeyRotation",
@@ -27,6 +30,7 @@ data "aws_iam_policy_document" "key" {
       "kms:ScheduleKeyDeletion",
       "kms:TagResource",
       "kms:UntagResource",
+      "kms:UpdateAlias",
       "kms:UpdateKeyDescription",
     ]
     resources = ["*"]

@@ -56,7 +56,7 @@ variable "warehouse_schema" {
 }
 
 variable "source_url" {
-  description = "postgresql:// URL without password: host and database, where the secret has only user name and password (as those that RDS manages)."
+  description = "postgresql:// URL without password: host and database; they win over the secret's (RDS Proxy), and are needed where the secret has only user and password (as those that RDS manages)."
   type        = string
   default     = null
 
@@ -69,7 +69,7 @@ variable "source_url" {
 }
 
 variable "warehouse_url" {
-  description = "postgresql:// URL without password: host and database, where the secret has only user name and password (as those that RDS manages)."
+  description = "postgresql:// URL without password: host and database; they win over the secret's (RDS Proxy), and are needed where the secret has only user and password (as those that RDS manages)."
   type        = string
   default     = null
 
@@ -95,7 +95,7 @@ variable "secret_kms_key_arns" {
 # When
 
 variable "schedule_expression" {
-  description = "When ingest looks at the source: rate(…) or cron(…) of EventBridge Scheduler, in UTC. With less than every 20 minutes raise freshness_alarm_seconds too."
+  description = "When ingest looks at the source: rate(…) or cron(…) of EventBridge Scheduler, in UTC. Less often than every 20 minutes: raise freshness_alarm_seconds too."
   type        = string
   default     = "rate(15 minutes)"
 
@@ -106,7 +106,7 @@ variable "schedule_expression" {
 }
 
 variable "sweep_expression" {
-  description = "When transform and load look for batches of which no event told. Load measures the freshness then, so it should stay at a few minutes."
+  description = "When transform and load look for batches of which no event told. Load measures the freshness then, and the freshness alarm expects a measurement every 5 minutes: it takes silence for the worst."
   type        = string
   default     = "rate(5 minutes)"
 
@@ -125,26 +125,36 @@ variable "paused" {
 # Who is told
 
 variable "alert_phone_numbers" {
-  description = "Phone numbers that get an SMS, in E.164: +447700900123. They are in Terraform's state, and not shown in plans."
-  type        = set(string)
+  description = "Phone numbers that get an SMS, in E.164: +447700900123. New ones go last; who leaves is replaced by \"\", so that the others keep their places. They are in Terraform's state, and not shown in plans."
+  type        = list(string)
   default     = []
   sensitive   = true
 
   validation {
-    condition     = alltrue([for number in var.alert_phone_numbers : can(regex("^\\+[1-9][0-9]{6,14}$", number))])
+    condition     = alltrue([for number in var.alert_phone_numbers : number == "" || can(regex("^\\+[1-9][0-9]{6,14}$", number))])
     error_message = "alert_phone_numbers are in E.164, without spaces: +447700900123."
+  }
+
+  validation {
+    condition     = length(distinct(compact(var.alert_phone_numbers))) == length(compact(var.alert_phone_numbers))
+    error_message = "alert_phone_numbers has a number twice."
   }
 }
 
 variable "alert_emails" {
-  description = "Addresses that get an email. Each has to confirm its subscription once, by the link in the first one. In the state too, and not in plans."
-  type        = set(string)
+  description = "Addresses that get an email. Each has to confirm its subscription once, by the link in the first one. In order, in the state, and not in plans, as the numbers."
+  type        = list(string)
   default     = []
   sensitive   = true
 
   validation {
-    condition     = alltrue([for address in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
+    condition     = alltrue([for address in var.alert_emails : address == "" || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
     error_message = "alert_emails are addresses: somebody@example.com."
+  }
+
+  validation {
+    condition     = length(distinct(compact(var.alert_emails))) == length(compact(var.alert_emails))
+    error_message = "alert_emails has an address twice."
   }
 }
 

@@ -7,6 +7,7 @@ limit=${SMOKE_SECONDS:-1800} pause=${SMOKE_PAUSE_SECONDS:-15}
 
 answer=$(mktemp) errors=$(mktemp)
 trap 'rm -f "$answer" "$errors"' EXIT
+export AWS_MAX_ATTEMPTS=1 # the loops below try again, and know how long they may
 
 fail() { # message; in one line, since the runner reads commands from lines
   printf '::error title=Smoke test::%s\n' "$(tr -s '\r\n' ' ' <<<"$1")"

@@ -1,5 +1,6 @@
 # deploy: creates, changes and removes what terraform/ manages, by the names of terraform/, after an environment's approval.
-# It can read no secret's value and no object of the lake; deleting buckets that are not empty is left to an administrator.
+# It can read no secret's value and no object of the lake. Left to an administrator: deleting buckets that are not empty, and the key, and
+# changing the key's policy.
 # "*" inside an ARN stands for the environment's part of a name.
 
 resource "aws_iam_role" "deploy" {
@@ -151,30 +152,14 @@ data "aws_iam_policy_document" "deploy_resources" {
     resources = concat(local.alarms, local.dashboards)
   }
 
-  # A key has no ARN before it is made: what bounds this is the tag that it must be made with.
-  statement {
-    sid       = "CreateKey"
-    actions   = ["kms:CreateKey", "kms:TagResource"]
-    resources = ["*"]
-
-    condition {
-      test     = "StringLike"
-      variable = "aws:RequestTag/Pipeline"
-      values   = ["${var.name_prefix}*"]
-    }
-  }
-
-  # Once it has that tag. Not kms:Decrypt: deploying reads no data.
+  # The key itself is made by the first apply, an administrator's: what could make a key could tag any other as its own. Nor can this
+  # role change a key's policy, or delete it; and not kms:Decrypt: deploying reads no data.
   statement {
     sid = "Key"
     actions = [
-      "kms:CancelKeyDeletion",
       "kms:CreateAlias",
       "kms:DeleteAlias",
-      "kms:EnableKey",
       "kms:EnableKeyRotation",
-      "kms:PutKeyPolicy",
-      "kms:ScheduleKeyDeletion",
       "kms:TagResource",
       "kms:UntagResource",
       "kms:UpdateAlias",
@@ -309,6 +294,13 @@ data "aws_iam_policy_document" "deploy_network" {
       variable = "ec2:CreateAction"
       values   = ["AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "CreateVpcEndpoint"]
     }
+  }
+
+  # An interface endpoint with private DNS puts a zone of AWS' own into the VPC, on behalf of whoever makes it; the zone has no ARN before that.
+  statement {
+    sid       = "PrivateDns"
+    actions   = ["route53:AssociateVPCWithHostedZone"]
+    resources = ["arn:${local.partition}:route53:::hostedzone/*", "${local.here.ec2}:vpc/*"]
   }
 
   # ModifyVpcEndpoint also asks for what it attaches.

@@ -110,6 +110,11 @@ run "a_pause_stops_the_schedules_and_silences_freshness_only" {
     condition     = !aws_cloudwatch_metric_alarm.freshness.actions_enabled && aws_cloudwatch_metric_alarm.undelivered.actions_enabled != false
     error_message = "A pause silences the freshness alarm, and no other."
   }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.freshness.treat_missing_data == "ignore"
+    error_message = "The silence of a pause leaves the alarm as it was, so that it can ring after a resume."
+  }
 }
 
 run "a_vpc_gets_endpoints_and_two_groups" {
@@ -180,7 +185,28 @@ run "everybody_is_told" {
   }
 
   assert {
-    condition     = length(aws_sns_topic_subscription.sms) == 2 && length(aws_sns_topic_subscription.email) == 1
-    error_message = "Each number and address has its subscription."
+    condition = nonsensitive({ for at, subscription in aws_sns_topic_subscription.sms : at => subscription.endpoint }) == {
+      "0" = "+447700900123", "1" = "+447700900124"
+    }
+    error_message = "Each number has its subscription, whose key says nothing of it."
+  }
+
+  assert {
+    condition     = nonsensitive({ for at, subscription in aws_sns_topic_subscription.email : at => subscription.endpoint }) == { "0" = "oncall@example.com" }
+    error_message = "Each address has its subscription, whose key says nothing of it."
+  }
+}
+
+run "who_leaves_moves_nobody" {
+  command = plan
+
+  variables {
+    alert_phone_numbers = ["", "+447700900124", "", "+447700900125"]
+    alert_emails        = ["", "second@example.com"]
+  }
+
+  assert {
+    condition     = keys(aws_sns_topic_subscription.sms) == ["1", "3"] && keys(aws_sns_topic_subscription.email) == ["1"]
+    error_message = "Places that are empty have no subscription, and the others keep theirs."
   }
 }

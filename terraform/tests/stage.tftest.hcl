@@ -81,6 +81,14 @@ run "outside_a_vpc" {
   }
 
   assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.errors.period * aws_cloudwatch_metric_alarm.errors.evaluation_periods > 15 * 60 &&
+      aws_cloudwatch_metric_alarm.errors.datapoints_to_alarm == 1
+    )
+    error_message = "A stage that fails at every look of 15 minutes rings at the first one, and once."
+  }
+
+  assert {
     condition = alltrue([
       for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.duration] :
       tolist(alarm.alarm_actions) == tolist(["arn:aws:sns:eu-west-2:123456789012:starling-alerts"]) && alarm.ok_actions == null && alarm.insufficient_data_actions == null

@@ -89,6 +89,16 @@ run "people" {
   }
 }
 
+run "nobody_is_told_twice" {
+  command         = plan
+  expect_failures = [var.alert_phone_numbers, var.alert_emails]
+
+  variables {
+    alert_phone_numbers = ["+447700900123", "+447700900124", "+447700900123"]
+    alert_emails        = ["oncall@example.com", "oncall@example.com"]
+  }
+}
+
 run "sizes" {
   command         = plan
   expect_failures = [var.memory_mb, var.reserved_concurrency]

@@ -6,28 +6,12 @@ import * as v from 'valibot';
 import type { Stage } from '../../src/shared/report.ts';
 import type { Moto } from '../support/moto.ts';
 import { awsEnvironment } from '../support/secrets.ts';
+import { type Resource, resourcesOf } from '../terraform/resources.ts';
 import { copyOfConfiguration, type Terraform, terraformIn } from '../terraform/terraform.ts';
 import type { Rights } from './gateway.ts';
 import { parsePolicy } from './policy.ts';
 
 const BUNDLES = fileURLToPath(new URL('../../dist/lambda', import.meta.url));
-
-const resourceSchema = v.object({
-  address: v.string(),
-  type: v.string(),
-  values: v.record(v.string(), v.unknown()),
-});
-type Resource = v.InferOutput<typeof resourceSchema>;
-
-interface Module {
-  readonly resources?: Resource[] | undefined;
-  readonly child_modules?: Module[] | undefined;
-}
-const moduleSchema: v.GenericSchema<unknown, Module> = v.object({
-  resources: v.optional(v.array(resourceSchema)),
-  child_modules: v.optional(v.array(v.lazy(() => moduleSchema))),
-});
-const stateSchema = v.object({ values: v.object({ root_module: moduleSchema }) });
 
 const functionSchema = v.object({
   function_name: v.string(),
@@ -81,12 +65,7 @@ export async function deploy(
   };
   await terraform.init();
   await terraform.apply(variables);
-  const resources = resourcesOf(v.parse(stateSchema, await terraform.show()).values.root_module);
-  return { terraform, variables, ...read(resources) };
-}
-
-function resourcesOf({ resources = [], child_modules = [] }: Module): readonly Resource[] {
-  return [...resources, ...child_modules.flatMap(resourcesOf)];
+  return { terraform, variables, ...read(resourcesOf(await terraform.show())) };
 }
 
 function read(resources: readonly Resource[]): Pick<Deployment, 'functions' | 'buckets' | 'topicArn'> {

@@ -128,10 +128,23 @@ describe('the deploy guide', () => {
     const taken = all(workflows, /\bvars\.([A-Z_]+)/g);
     const told = all(guide, /(?:gh variable set |`)((?:DEV_|PROD_)?(?:AWS_REGION|\w+_ROLE_ARN|STATE_BUCKET|TFVARS))\b/g);
     expect(told).toEqual(taken);
+    const secret = all(guide, /(?:gh secret set |`)((?:DEV|PROD)_\w+)\b/g).filter((name) => !taken.includes(name));
+    expect(secret).toEqual(all(workflows, /\bsecrets\.([A-Z_]+)/g));
     const run = /gh workflow run (\S+) -f (\w+)=prod -f (\w+)=/.exec(guide)?.slice(1) ?? [];
     expect(run[0]).toBe('deploy.yml');
     const inputs = /workflow_dispatch:\n(.*?)^\w/ms.exec(read('.github/workflows/deploy.yml'))?.[1] ?? '';
     expect(all(inputs, /^ {6}(\w+):$/gm)).toEqual(run.slice(1));
+  });
+
+  test('keeps from GitHub\'s variables what Terraform calls sensitive, and gives it as a secret', () => {
+    const sensitive = [...terraform.matchAll(/^variable "(\w+)" \{.*?^\}/gms)].filter(([text]) => /^ +sensitive += true$/m.test(text)).map(([, name]) => name);
+    const lines = heredoc('"$GIVEN"').trimEnd().split('\n');
+    const [, kept = ''] = /^grep -v '(.*)' "\$GIVEN" \| gh variable set PROD_TFVARS$/m.exec(code) ?? [];
+    expect(code).toContain(`\ngrep '${kept}' "$GIVEN" | gh secret set PROD_CONTACTS\n`);
+    // Each is whole in one line, or a part of it would stay in the variable.
+    const contacts = lines.filter((line) => new RegExp(kept).test(line));
+    expect(contacts.map((line) => /^(\w+) += \[.*\]$/.exec(line)?.[1])).toEqual(sensitive);
+    expect(sensitive.length).toBe(2);
   });
 
   test.each(['source', 'warehouse'] as const)('has a secret of the %s that its stage can read', async (side) => {

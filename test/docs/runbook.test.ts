@@ -124,6 +124,15 @@ describe('the runbook', () => {
     expect(all(runbook, /\$\{?([A-Z_]+)/g).filter((name) => !set.has(name))).toEqual([]);
   });
 
+  test('lets the freshness alarm ring again after a pause: OK first, since only a change of state rings', () => {
+    const commands = all(entries('Procedures').get('Pause and resume') ?? '', /^(aws cloudwatch \S+ --alarm-names? "\$NAME-freshness".*)$/gm);
+    expect(commands).toHaveLength(3);
+    expect(commands.find((command) => command.includes('set-alarm-state'))).toContain('--state-value OK');
+    const order = ['disable-alarm-actions', 'set-alarm-state', 'enable-alarm-actions'].map((command) => shell.indexOf(`aws cloudwatch ${command} `));
+    expect(order).not.toContain(-1);
+    expect(order).toEqual(order.toSorted((one, other) => one - other));
+  });
+
   test('gives queries that run', async () => {
     const warehouseUrl = await freshDatabase('runbook');
     await initialise({ model: totesys, warehouseUrl, warehouseSchema: 'public' });

@@ -3,22 +3,24 @@
  * to moto, which takes every resource of it (bucket policies too; it would only evaluate them wrongly), and what is asserted is its state.
  */
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMoto } from '../support/moto.ts';
 import type { Policy, Resource } from './resources.ts';
-import { linesOf, policiesOf, resourcesOf, statementsOf } from './resources.ts';
+import { isForKeys, linesOf, managedResourcesOf, policiesOf, statementsOf } from './resources.ts';
 import { ACCOUNT, INGESTION, OWN_RIGHTS, PROCESSED, REGION, SECRET_KEY, SOURCE_SECRET, WAREHOUSE_SECRET } from './rights.ts';
 import {
-  copyOfConfiguration, emptyBundles, findTerraform, motoEnvironment, removeTemporary, temporaryDirectory, terraformIn,
+  copyOfConfiguration, emptyBundles, findTerraform, motoEnvironment, removeTemporary, scratchDirectory, terraformIn,
 } from './terraform.ts';
 
 const terraformEnvironment = await findTerraform();
 const moto = terraformEnvironment === null ? null : await startMoto();
 
 const STAGES = ['ingest', 'load', 'transform'] as const;
+const METRICS = fileURLToPath(new URL('../../src/shared/lambda/metrics.ts', import.meta.url));
 const TOPIC = `arn:aws:sns:${REGION}:${ACCOUNT}:starling-alerts`;
 
 /** A network as a customer has one. */
@@ -52,7 +54,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
     const env = { ...terraformEnvironment, ...motoEnvironment(moto?.endpoint ?? '') };
     const bootstrap = terraformIn(await copyOfConfiguration('bootstrap'), env);
     const terraform = terraformIn(await copyOfConfiguration('.'), env);
-    const network = terraformIn(await temporaryDirectory(), env);
+    const network = terraformIn(await scratchDirectory(), env);
     await writeFile(join(network.directory, 'network.tf'), NETWORK);
     for (const { init } of [network, bootstrap, terraform]) await init();
     await network.apply();
@@ -75,8 +77,8 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       permissions_boundary_arn: `arn:aws:iam::${ACCOUNT}:policy/starling-boundary`,
     };
     await Promise.all([bootstrapped, terraform.apply(variables)]);
-    resources = resourcesOf(await terraform.show());
-    policies = policiesOf([...resources, ...resourcesOf(await bootstrap.show())]);
+    resources = managedResourcesOf(await terraform.show());
+    policies = policiesOf([...resources, ...managedResourcesOf(await bootstrap.show())]);
     keyArn = String(one('aws_kms_key').values['arn']);
     secondPlan = await terraform.plan(variables);
   }, 300_000);
@@ -130,8 +132,6 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       'ec2:CreateNetworkInterface': 'interfaces have no ARN before Lambda makes them',
       'ec2:DeleteNetworkInterface': 'interfaces have no ARN before Lambda makes them',
       'ec2:UnassignPrivateIpAddresses': 'interfaces have no ARN before Lambda makes them',
-      'kms:CreateKey': 'a key has no ARN before it is made; bounded by its tag',
-      'kms:TagResource': 'the tag that the new key is made with; bounded by it',
       'kms:ListAliases': 'knows no resource',
       'logs:DescribeLogGroups': 'lists',
       'cloudwatch:DescribeAlarms': 'lists',
@@ -149,6 +149,17 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
           .filter((action) => !(action in RESOURCELESS) && !action.startsWith('ec2:Describe'))
           .map((action) => `${where} ${action}`));
       expect(offences).toEqual([]);
+    });
+
+    test('of the key leave to IAM all that the workflows\' roles do with keys', () => {
+      const roles = policies.filter(({ where }) => /^aws_iam_(role_policy\.plan|policy\.deploy)\b/.test(where));
+      const needed = new Set(roles.flatMap(({ statements }) => statements.filter(isForKeys).flatMap(({ Action }) => Action)));
+      // Of no key that is there already.
+      const ofTheKey = [...needed].filter((action) => action.startsWith('kms:') && action !== 'kms:ListAliases');
+      const account = statementsOf(one('aws_kms_key').values['policy']).find(({ Sid }) => Sid === 'AccountByIamPolicies');
+      expect(account?.Principal).toEqual({ AWS: `arn:aws:iam::${ACCOUNT}:root` });
+      expect(ofTheKey).toEqual(expect.arrayContaining(['kms:CreateAlias', 'kms:DescribeKey']));
+      expect(ofTheKey.filter((action) => !account?.Action.includes(action))).toEqual([]);
     });
 
     test('are for principals that are named', () => {
@@ -335,7 +346,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
     test('can publish to the topic, which is encrypted and leads to phone and mailbox', () => {
       const alarmsOfThisPipeline = { StringEquals: { 'aws:SourceAccount': [ACCOUNT] }, ArnLike: { 'aws:SourceArn': [`arn:aws:cloudwatch:${REGION}:${ACCOUNT}:alarm:starling-*`] } };
       const service = { Effect: 'Allow', Principal: { Service: 'cloudwatch.amazonaws.com' }, Condition: alarmsOfThisPipeline };
-      expect(one('aws_sns_topic').values).toMatchObject({ arn: TOPIC, kms_master_key_id: keyArn });
+      expect(one('aws_sns_topic').values).toMatchObject({ arn: TOPIC, kms_master_key_id: keyArn, display_name: 'Starling' });
       expect(statementsOf(one('aws_sns_topic_policy').values['policy'])).toContainEqual({ ...service, Sid: 'AlarmsPublish', Action: ['sns:Publish'], Resource: [TOPIC] });
       expect(one('aws_kms_key').values['enable_key_rotation']).toBe(true);
       expect(statementsOf(one('aws_kms_key').values['policy'])).toContainEqual({
@@ -343,6 +354,17 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       });
       const subscriptions = all('aws_sns_topic_subscription').map(({ values }) => [values['protocol'], values['endpoint']]);
       expect(Object.fromEntries(subscriptions)).toEqual({ sms: '+447700900123', email: 'oncall@example.com' });
+    });
+
+    test('and the dashboard look at metrics that the stages send', async () => {
+      const sent = await readFile(METRICS, 'utf8');
+      const body = String(one('aws_cloudwatch_dashboard').values['dashboard_body']);
+      const shown = [...body.matchAll(/"Starling","(\w+)"|MetricName=\\"(\w+)\\"/g)].map(([, name, searched]) => name ?? searched ?? '');
+      const watched = all('aws_cloudwatch_metric_alarm').filter(({ values }) => values['namespace'] === 'Starling').map(({ values }) => String(values['metric_name']));
+      const names = new Set([...shown, ...watched]);
+      expect(names).toContain('NewQuarantinedRows');
+      expect(names.size).toBeGreaterThan(6);
+      expect([...names].filter((name) => !new RegExp(`'${name}'|\\b${name}\\?:`).test(sent))).toEqual([]);
     });
   });
 

@@ -24,13 +24,16 @@ const moduleSchema: v.GenericSchema<unknown, Module> = v.object({
 
 const stateSchema = v.object({ values: v.object({ root_module: moduleSchema }) });
 
-/** All managed resources, those of modules too. */
+/** All resources of a state, those of modules and data sources too. */
 export function resourcesOf(state: unknown): readonly Resource[] {
   const below = ({ resources = [], child_modules = [] }: Module): readonly Resource[] => [
     ...resources, ...child_modules.flatMap(below),
   ];
-  return below(v.parse(stateSchema, state).values.root_module).filter(({ mode }) => mode === 'managed');
+  return below(v.parse(stateSchema, state).values.root_module);
 }
+
+/** Those that Terraform made. */
+export const managedResourcesOf = (state: unknown): readonly Resource[] => resourcesOf(state).filter(({ mode }) => mode === 'managed');
 
 const oneOrMore = v.pipe(
   v.union([v.string(), v.array(v.string())]),
@@ -76,6 +79,9 @@ export function policiesOf(resources: readonly Resource[]): readonly Policy[] {
       .map(([attribute, value]) => ({ where: `${resource.address}.${attribute}`, resource, statements: statementsOf(value) })),
   );
 }
+
+/** Whether it is for keys that are there, whichever. */
+export const isForKeys = ({ Resource }: Statement): boolean => Resource.some((resource) => resource === '*' || resource.endsWith(':key/*'));
 
 /** What a statement allows, in a line an action and resource: `s3:PutObject arn:…/log/*`. */
 export const linesOf = (statements: readonly Statement[]): readonly string[] =>

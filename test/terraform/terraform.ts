@@ -96,7 +96,7 @@ export const motoEnvironment = (endpoint: string): Environment => ({
 /** Those of this process; state is in them. */
 const temporary: string[] = [];
 
-export async function temporaryDirectory(): Promise<string> {
+export async function scratchDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'starling-terraform-'));
   if (temporary.push(directory) === 1) process.once('exit', () => removeTemporary());
   return directory;
@@ -109,14 +109,14 @@ export function removeTemporary(): void {
 
 /** A copy, so that no test meets another's state or anybody's settings. `part`: `.` or `bootstrap`. */
 export async function copyOfConfiguration(part: string): Promise<string> {
-  const directory = await temporaryDirectory();
+  const directory = await scratchDirectory();
   await cp(join(CONFIGURATION, part), directory, { recursive: true, filter: (path) => !LOCAL.test(basename(path)) });
   return directory;
 }
 
 /** Bundles that Lambda would take, and that do nothing. */
 export async function emptyBundles(): Promise<string> {
-  const directory = await temporaryDirectory();
+  const directory = await scratchDirectory();
   const zip = zipSync({ 'index.mjs': new TextEncoder().encode('export const handler = async () => ({});\n') });
   for (const stage of STAGES) await writeFile(join(directory, `${stage}.zip`), zip);
   return directory;

@@ -46,7 +46,8 @@ const answers = (...lines: readonly (readonly [number, string, string])[]): void
   write('answers', lines.map(([status, said, answer]) => `${status}\t${said}\t${answer}\n`).join(''));
   fake(
     'aws',
-    `IFS=$'\\t' read -r status said answer <answers
+    `echo "attempts: \${AWS_MAX_ATTEMPTS:-}" >>calls
+     IFS=$'\\t' read -r status said answer <answers
      tail -n +2 answers >rest
      if [ -s rest ]; then mv rest answers; fi
      if [ "$status" -ne 0 ]; then echo "$said" >&2; exit "$status"; fi
@@ -91,6 +92,8 @@ describe.skipIf(!hasJq)('smoke.sh', () => {
   test('tries again when it is throttled', () => {
     answers([254, 'TooManyRequestsException: Rate Exceeded', ''], done(3), [255, 'Read timeout', ''], done(3));
     expect(smoke()).toMatchObject({ status: 0 });
+    // Or each of its tries would be several of aws' own, of 910 s each.
+    expect(new Set(read('calls').match(/^attempts: .*$/gm))).toEqual(new Set(['attempts: 1']));
   });
 
   test('does not try again what will not be allowed later either', () => {

@@ -10,6 +10,7 @@ const permissions = v.union([v.string(), v.record(v.string(), v.string())]);
 const values = v.record(v.string(), v.unknown());
 
 const step = v.looseObject({
+  if: v.optional(v.string()),
   uses: v.optional(v.string()),
   run: v.optional(v.string()),
   shell: v.optional(v.string()),
@@ -30,6 +31,8 @@ const workflow = v.looseObject({
   defaults: v.optional(v.object({ run: v.object({ shell: v.string() }) })),
   jobs: v.record(v.string(), job),
 });
+
+export type Step = v.InferOutput<typeof step>;
 
 export interface Workflow extends v.InferOutput<typeof workflow> {
   readonly file: string;

@@ -58,10 +58,12 @@ describe('the linter', () => {
   test('finds an input that a called workflow does not take', async () => {
     const deploy = workflows.find(({ file }) => file === 'deploy.yml')?.text ?? '';
     expect(await find('deploy.yml', deploy.replace('plan-role:', 'plan-rolle:'), root)).not.toEqual([]);
+    expect(await find('deploy.yml', deploy.replace('contacts:', 'contact:'), root)).not.toEqual([]);
   });
 });
 
 const UPLOAD = '      - uses: actions/upload-artifact@v4\n';
+const UPLOADED = `${UPLOAD}        with:\n          path: `;
 
 describe('every workflow', () => {
   test.each([
@@ -71,6 +73,9 @@ describe('every workflow', () => {
     ['does not run with its own rights for others', rules.runsOnNobodysBehalf, 'on: push', 'on: pull_request_target'],
     ['expands nothing inside a shell', rules.expandsNothingInShells, 'echo done', 'echo ${{ github.event.issue.title }}'],
     ['has no long-lived key', rules.hasNoLongLivedKey, 'echo done', 'echo ${{ secrets.AWS_KEY }}'],
+    ['has no secret beside the contacts', rules.hasNoLongLivedKey, 'echo done', 'echo ${{ secrets.CONTACTS_KEY }}'],
+    ['publishes no plan', rules.publishesNoPlan, 'echo done\n', `echo done\n${UPLOADED}plan\n`],
+    ['publishes no plan among other files', rules.publishesNoPlan, 'echo done\n', `echo done\n${UPLOADED}|\n            plan.txt\n            plan.tfplan\n`],
     ['limits the time of every job', rules.limitsTime, '    timeout-minutes: 5\n', ''],
     ['leaves no token in the checkout', rules.keepsNoCredentials, 'persist-credentials: false', 'fetch-depth: 1'],
     ['stops at the first error', rules.stopsAtErrors, 'bash -euo pipefail {0}', 'bash'],
@@ -110,6 +115,14 @@ describe('all workflows', () => {
     const scripts = new Set([...texts.matchAll(/scripts\/deploy\/[\w-]+\.sh/g)].map(([script]) => script));
     for (const script of scripts) accessSync(join(root, script), constants.X_OK);
     expect(scripts.size).toBe(5);
+  });
+
+  test('show the contacts to nobody: they come as secrets, and what has them in clear is gone after a day', () => {
+    expect(texts.match(/\bsecrets\.\w+/g)).toEqual(['secrets.contacts', 'secrets.DEV_CONTACTS', 'secrets.PROD_CONTACTS']);
+    const uploads = workflows.flatMap(({ jobs }) =>
+      Object.values(jobs).flatMap(({ steps }) => steps.filter((step) => String(step.with['path']).includes('tfplan'))),
+    );
+    expect(uploads.map((step) => [step.if, step.with['retention-days']])).toEqual([[expect.stringMatching(/^inputs\.apply && /), 1]]);
   });
 
   test('assume the role that deploys only in an environment, which is where the approval is', () => {

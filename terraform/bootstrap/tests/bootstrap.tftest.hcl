@@ -87,6 +87,17 @@ run "rights" {
     error_message = "Workflows read no secret and no data."
   }
 
+  # Its tag bounds what is done to a key, and the role can give that tag.
+  assert {
+    condition = toset(flatten([
+      for statement in data.aws_iam_policy_document.deploy_resources.statement : [for action in statement.actions : action if startswith(action, "kms:")]
+      ])) == toset([
+      "kms:CreateAlias", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:TagResource", "kms:UntagResource", "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ])
+    error_message = "Deploying changes no key's policy, and deletes or disables none."
+  }
+
   assert {
     condition = alltrue(flatten([
       for document in [data.aws_iam_policy_document.plan_state, data.aws_iam_policy_document.deploy_state, data.aws_iam_policy_document.read, data.aws_iam_policy_document.deploy_resources] : [

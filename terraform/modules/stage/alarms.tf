@@ -16,7 +16,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
   statistic           = "Sum"
   period              = 300
-  evaluation_periods  = 1
+  evaluation_periods  = 4 # ingest is woken every 15 minutes: with one period this would go back to OK and ring again at every look
+  datapoints_to_alarm = 1 # but the first error rings
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   treat_missing_data  = "notBreaching" # not invoked, no error; the freshness alarm tells that
