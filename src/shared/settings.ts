@@ -1,5 +1,6 @@
 import { parse } from 'pg-connection-string';
 import * as v from 'valibot';
+import { withoutTls } from './postgres/tls.ts';
 
 /**
  * The settings that both the command line and the Lambdas take. Messages continue the name of the setting, and never
@@ -19,7 +20,7 @@ function isParsable(url: string): boolean {
   const [, , ...behindHost] = url.split(/[/?#]+/);
   if (behindHost.join('').includes('@')) return false;
   try {
-    return Boolean(parse(url).database);
+    return Boolean(parse(withoutTls(url)).database);
   } catch {
     return false;
   }

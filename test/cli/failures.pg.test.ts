@@ -180,9 +180,10 @@ test('a lake that cannot be written to is an error of the lake', async () => {
 
 test('with --json, what Node and the drivers warn of is JSON as well', async () => {
   const { directory: cwd, lake } = await freshPlace(template);
-  // The driver warns of what this mode will mean in its next version.
-  const url = `${NOBODY_THERE}?sslmode=require`;
-  const environment = { SOURCE_URL: url, WAREHOUSE_URL: url, LAKE_DIR: lake };
+  // As soon as somebody listens to warnings.
+  const warn = "process.on('newListener',(name)=>{if(name==='warning')setImmediate(()=>process.emitWarning('of_something'))})";
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(warn)}`;
+  const environment = { SOURCE_URL: NOBODY_THERE, WAREHOUSE_URL: NOBODY_THERE, LAKE_DIR: lake, NODE_OPTIONS };
   const { status, stderr } = await runStarling(['ingest', '--json'], { cwd, environment });
   expect(status).toBe(1);
   const warning = { level: 40, warning: 'Warning' };

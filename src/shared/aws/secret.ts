@@ -39,10 +39,7 @@ export async function readDatabaseUrl(side: Side, place: DatabasePlace): Promise
   const answer = await client.send(new GetSecretValueCommand({ SecretId: secretArn })).catch((error: unknown) => {
     throw secretError(side, error);
   });
-  const href = urlOf(side, answer.SecretString ?? '', url);
-  // What the parser says of it would quote the password.
-  if (!URL.canParse(href)) throw malformed(side, 'is a URL that cannot be read: percent-encode the password');
-  return withTls(href);
+  return urlOf(side, answer.SecretString ?? '', url);
 }
 
 function urlOf(side: Side, secret: string, base: string | null): string {
@@ -83,17 +80,6 @@ function composed(side: Side, secret: RdsSecret, base: string | null): string {
   }
   url.username = encodeURIComponent(secret.username);
   url.password = encodeURIComponent(secret.password);
-  return url.href;
-}
-
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '']);
-
-/** A password from a secret travels only where TLS keeps it, unless the URL says otherwise. */
-function withTls(href: string): string {
-  const url = new URL(href);
-  if (!LOOPBACK.has(url.hostname) && !url.searchParams.has('sslmode') && !url.searchParams.has('ssl')) {
-    url.searchParams.set('sslmode', 'verify-full');
-  }
   return url.href;
 }
 

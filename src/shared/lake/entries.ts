@@ -19,12 +19,27 @@ const identitySchema = v.object({
   timeline: v.nullable(v.string()),
   address: v.nullable(v.string()),
   port: v.nullable(v.number()),
+  /** When each of the server's statistics began, by name. Not in older entries. */
+  statistics: v.optional(v.record(v.string(), v.nullable(v.string()))),
 });
 export type SourceIdentity = v.InferOutput<typeof identitySchema>;
 
 /** A physical relation that holds rows of a table: itself, or its partitions and children. */
 const leafSchema = v.object({ oid: v.string(), filenode: v.string(), fingerprint: v.string() });
 export type Leaf = v.InferOutput<typeof leafSchema>;
+
+/** A row that a batch saw. */
+const witnessSchema = v.object({
+  /** Where it was. */
+  leaf: v.string(),
+  ctid: v.string(),
+  /** Which transaction had written it: the 32 bits that the row keeps. */
+  xmin: v.string(),
+  key: v.string(),
+  /** Of what it held. */
+  digest: v.string(),
+});
+export type Witness = v.InferOutput<typeof witnessSchema>;
 
 const tableSchema = v.object({
   declaration: v.string(),
@@ -39,6 +54,13 @@ const tableSchema = v.object({
   /** SHA-256 of what `full` read, or of what `cursor` will read again, to tell whether the next look finds the same. */
   digest: v.nullable(v.string()),
   rows: count,
+  /**
+   * All rows that the table had at the snapshot, where it is followed by transaction id. Not known of other tables, nor
+   * in older entries.
+   */
+  rows_in_source: v.optional(count),
+  /** Some of the rows last read: in a history that is not this one, others wrote them. Not in older entries. */
+  witnesses: v.optional(v.array(witnessSchema)),
   parts: v.array(partSchema),
 });
 export type IngestedTable = v.InferOutput<typeof tableSchema>;
@@ -51,6 +73,8 @@ export const ingestionEntrySchema = v.object({
   source: identitySchema,
   /** `pg_current_snapshot()` of the batch. */
   snapshot: v.string(),
+  /** Where the primary's log was just behind the snapshot; it had been flushed up to there before the commit. */
+  lsn: v.optional(v.nullable(v.string())),
   tables: v.record(v.string(), tableSchema),
 });
 export type IngestionEntry = v.InferOutput<typeof ingestionEntrySchema>;

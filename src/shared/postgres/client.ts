@@ -1,8 +1,10 @@
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import pgpass from 'pgpass';
 import { PipelineError } from '../errors.ts';
 import { fromPostgres, type Side } from './errors.ts';
 import { literal } from './sql.ts';
+import { splitUrl, waysOf } from './tls.ts';
 
 /** Long enough for a sleeping serverless database to wake, short enough for a Lambda. */
 const CONNECT_TIMEOUT_MS = 20_000;
@@ -13,13 +15,30 @@ const KEEPALIVE_DELAY_MS = 60_000;
 /** All values arrive as PostgreSQL's own text: nothing is rounded or shifted into another time zone by the driver. */
 const asText = { getTypeParser: () => (value: string) => value };
 
-/** Opens a connection and applies `settings` (name to value) to its session. */
+/** Opens a connection, over TLS as `./tls.ts` says, and applies `settings` (name to value) to its session. */
 export async function connect(
   side: Side,
   url: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<pg.Client> {
-  const client = clientFor(side, url);
+  const [connectionString, tls] = splitUrl(side, url, process.env);
+  const [first, second] = await waysOf(side, tls);
+  try {
+    return await connectWith(side, connectionString, first ?? false, settings);
+  } catch (error) {
+    // The other way of sslmode `allow` or `prefer`.
+    if (second === undefined || (error instanceof PipelineError && error.kind === 'config')) throw error;
+    return connectWith(side, connectionString, second, settings);
+  }
+}
+
+async function connectWith(
+  side: Side,
+  connectionString: string,
+  ssl: ConnectionOptions | false,
+  settings: Readonly<Record<string, string>>,
+): Promise<pg.Client> {
+  const client = clientFor(side, connectionString, ssl);
   // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
   client.on('error', () => undefined);
   try {
@@ -35,8 +54,8 @@ export async function connect(
   }
 }
 
-function clientFor(side: Side, connectionString: string): pg.Client {
-  const client = parsed(side, connectionString);
+function clientFor(side: Side, connectionString: string, ssl: ConnectionOptions | false): pg.Client {
+  const client = parsed(side, connectionString, ssl);
   // Neither the URL nor PGPASSWORD has one. Left to itself, the driver would warn that it reads the file.
   if (!client.password) Object.assign(client, { password: async () => fromPassfile(side, client) });
   return client;
@@ -55,10 +74,11 @@ async function fromPassfile(side: Side, client: pg.Client): Promise<string> {
   throw new PipelineError(`${side}_denied`, `${side}: no password for ${whose}: ${where}`);
 }
 
-function parsed(side: Side, connectionString: string): pg.Client {
+function parsed(side: Side, connectionString: string, ssl: ConnectionOptions | false): pg.Client {
   try {
     return new pg.Client({
       connectionString,
+      ssl,
       application_name: 'starling',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,

@@ -24,13 +24,13 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllEnvs());
 
 describe.runIf(moto)('a secret', () => {
-  test("in RDS' format is a URL, over verified TLS", async () => {
-    expect(await urlOf(RDS)).toBe(`postgresql://reader:${ENCODED}@db.example.com:5432/totesys?sslmode=verify-full`);
+  test("in RDS' format is a URL", async () => {
+    expect(await urlOf(RDS)).toBe(`postgresql://reader:${ENCODED}@db.example.com:5432/totesys`);
   });
 
   test('yields to the host, port and database of a URL beside it, which may be those of a proxy', async () => {
     const url = await urlOf(RDS, 'postgresql://proxy.example.com/other');
-    expect(url).toBe(`postgresql://reader:${ENCODED}@proxy.example.com/other?sslmode=verify-full`);
+    expect(url).toBe(`postgresql://reader:${ENCODED}@proxy.example.com/other`);
   });
 
   test('that RDS manages itself gets host and database from the URL beside it', async () => {
@@ -40,13 +40,7 @@ describe.runIf(moto)('a secret', () => {
   });
 
   test('may be a plain URL', async () => {
-    expect(await urlOf('postgresql://reader:x@db.example.com/totesys\n')).toBe(
-      'postgresql://reader:x@db.example.com/totesys?sslmode=verify-full',
-    );
-  });
-
-  test.each(['localhost', '127.0.0.1', '[::1]'])('for %s needs no TLS', async (host) => {
-    expect(await urlOf(`postgresql://reader:x@${host}/totesys`)).toBe(`postgresql://reader:x@${host}/totesys`);
+    expect(await urlOf('postgresql://reader:x@db.example.com/totesys\n')).toBe('postgresql://reader:x@db.example.com/totesys');
   });
 
   test.each([
