@@ -42,7 +42,7 @@ select case
     'alter default privileges for role %I in schema %I grant select on tables to %I',
     owner.rolname, :'schema', :'role'
   )
-  else format('do %L', format('begin raise warning %L; end', format(
+  else format('do %L', format('begin raise warning ''%%'', %L; end', format(
     'tables that %I makes later cannot be read until %1$I runs: '
     'alter default privileges in schema %I grant select on tables to %I',
     owner.rolname, :'schema', :'role'
@@ -60,7 +60,7 @@ where owner.oid in (
 ) \gexec
 
 -- PostgreSQL 13 and 14 let everybody create tables in schema public. That is not this script's to change.
-select format('do %L', format('begin raise warning %L; end', format(
+select format('do %L', format('begin raise warning ''%%'', %L; end', format(
   'everybody may create tables in schema %I; if nobody needs that: revoke create on schema %1$I from public', :'schema'
 )))
 where has_schema_privilege(:'role', :'schema', 'create') \gexec

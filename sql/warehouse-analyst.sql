@@ -87,7 +87,7 @@ select to_regclass('pipeline.ledger') is null as is_before \gset
 \endif
 
 -- PostgreSQL 13 and 14 let everybody create tables in schema public.
-select format('do %L', format('begin raise warning %L; end', format(
+select format('do %L', format('begin raise warning ''%%'', %L; end', format(
   'everybody may create tables in schema %I; if nobody needs that: revoke create on schema %1$I from public', :'schema'
 )))
 where has_schema_privilege(:'role', :'schema', 'create') \gexec
@@ -103,7 +103,7 @@ commit;
 \if :is_before
   \echo role :role will read :what, once :loader has loaded them
 \elif :hides_some
-  select format('do %L', format('begin raise exception %L; end', format(
+  select format('do %L', format('begin raise exception ''%%'', %L; end', format(
     '%I cannot read %s, which %I does not own: run warehouse-loader.sql, then this again', :'role', :'hidden', :'loader'
   ))) \gexec
 \else

@@ -78,7 +78,7 @@ join pg_namespace on pg_namespace.oid = relnamespace
 where relkind in ('r', 'p', 'v') and relowner <> (select oid from pg_roles where rolname = :'role')
   and (nspname = 'pipeline' or nspname = :'schema' and relname ~ '^(fact|current|history|dim)_') \gset
 \if :may_lack_some
-  select format('do %L', format('begin raise warning %L; end', format(
+  select format('do %L', format('begin raise warning ''%%'', %L; end', format(
     '%s belongs to %I; %s: alter table %1$s owner to %4$I', oid::regclass, pg_get_userbyid(relowner),
     case when oid = any (:'star') then 'Starling needs' else 'if it is Starling''s' end, :'role'
   )))
@@ -90,7 +90,7 @@ where relkind in ('r', 'p', 'v') and relowner <> (select oid from pg_roles where
 commit;
 select :'taken' where :'taken' <> '';
 \if :lacks_some
-  select format('do %L', format('begin raise exception %L; end', format(
+  select format('do %L', format('begin raise exception ''%%'', %L; end', format(
     '%I does not load schema %I yet: have their owners, or a superuser, run the statements above', :'role', :'schema'
   ))) \gexec
 \elif :may_lack_some

@@ -43,7 +43,7 @@ async function placeFor(script: Script, admin?: Login): Promise<Place> {
 
 describe.runIf(hasPsql()).each(SCRIPTS)('sql/%s.sql', (script) => {
   test('takes any name and any password, and never shows the password', async () => {
-    const plain = freshLogin(`${script} "quoted" 'name' \\ :x`);
+    const plain = freshLogin(`${script} "quoted" 'name' 100%s %I \\ :x`);
     const hostile = { ...plain, password: HOSTILE };
     const { url, variables: others } = await placeFor(script);
     const variables = { ...others, role: hostile.name, password: HOSTILE };
