@@ -153,7 +153,7 @@ describe('the deploy guide', () => {
     };
     const json = heredoc(`"$SECRETS/${side}.json"`).replaceAll(/\$[A-Z]+_([A-Z]+)/g, (_, name: string) => values[name] ?? '');
     const role = side === 'source' ? 'starling_reader' : 'starling_loader';
-    expect(await urlFrom(side, json)).toBe(`postgresql://${role}:secret@db.example.com:5433/shop?sslmode=verify-full`);
+    expect(await urlFrom(side, json)).toBe(`postgresql://${role}:secret@db.example.com:5433/shop`);
     expect(read(`sql/${side === 'source' ? 'source-reader' : 'warehouse-loader'}.sql`)).toContain(`\\set role ${role}\n`);
   });
 });
