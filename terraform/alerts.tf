@@ -156,7 +156,7 @@ resource "aws_cloudwatch_metric_alarm" "quarantine" {
   alarm_name = "${var.name_prefix}-quarantine"
   alarm_description = join(" ", [
     "Rows wait in quarantine in the warehouse of ${var.name_prefix}: a type could not hold them, or they refer to a row that is not there. All others are loaded.",
-    "See select table_name, record_key, column_name, reason from pipeline.quarantine where released_at is null; a mended model, or the row that was missing, releases them by itself; a mended source row is loaded as a new version, and the old one stays here as part of what happened.",
+    "See select table_name, record_key, column_name, reason from pipeline.quarantine where released_at is null and dropped_at is null; a mended model, or the row that was missing, releases them by itself; a mended source row is loaded as a new version, and the old one stays here as part of what happened.",
     "${var.runbook_url}#quarantine",
   ])
 

@@ -1,3 +1,4 @@
+import { QUARANTINE_TO_READ, waits } from '../load/schema/bookkeeping.ts';
 import { WAREHOUSE_SETTINGS } from '../load/session.ts';
 import { PipelineError } from '../shared/errors.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
@@ -35,8 +36,8 @@ export interface History {
 }
 
 const WAITING = `
-  select batch_id as batch, column_name as column, reason from pipeline.quarantine
-  where released_at is null and table_name = $1 and record_key = $2 order by batch_id`;
+  select q.batch_id as batch, q.column_name as column, q.reason from ${QUARANTINE_TO_READ}
+  where ${waits('q')} and q.table_name = $1 and q.record_key = $2 order by q.batch_id`;
 
 export async function readHistory(context: PipelineContext, fact: FactSpec, key: string): Promise<History> {
   const { type } = keyColumn(fact);

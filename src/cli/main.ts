@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { DEFAULT_ORDERS, embeddedExists, stopEmbedded } from '../local/embedded.ts';
 import { initialise } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
@@ -10,7 +10,7 @@ import { demo } from './demo.ts';
 import { findFact, printHistory, readHistory } from './history.ts';
 import { count, createOutput, type Output, type Streams } from './output.ts';
 import { run, runStage, runToEnd } from './pipeline.ts';
-import { readWaiting } from './quarantine.ts';
+import { checkQuarantine, quarantine, readWaiting } from './quarantine.ts';
 import { buildProgram, type Flags, type Request } from './program.ts';
 import { printStatus, readStatus } from './status.ts';
 import { every, parseInterval } from './watch.ts';
@@ -31,7 +31,7 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
   const program = buildProgram(surroundings.version, async (request, flags) => {
     status = await perform(request, flags, surroundings);
   });
-  for (const command of [program, ...program.commands]) {
+  for (const command of allOf(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => surroundings.stdout.write(text),
       writeErr: (text) => surroundings.stderr.write(text),
@@ -44,6 +44,10 @@ export async function main(argv: readonly string[], surroundings: Surroundings):
     if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE;
     throw error;
   }
+}
+
+function allOf(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(allOf)];
 }
 
 async function perform(request: Request, flags: Flags, surroundings: Surroundings): Promise<number> {
@@ -70,6 +74,7 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
   status: ['warehouse'],
   compare: ['source', 'warehouse'],
   history: ['warehouse'],
+  quarantine: ['warehouse'],
   demo: [],
   stop: [],
   stage: [],
@@ -80,6 +85,7 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
 
 async function act(request: Request, flags: Flags, surroundings: Surroundings, output: Output): Promise<boolean> {
   if (request.command === 'stop') return stop(output);
+  if (request.command === 'quarantine') checkQuarantine(request.wanted);
   const interval = request.command === 'watch' ? parseInterval(request.every) : 0;
   const needs = new Set(NEEDS[request.command === 'stage' ? request.stage : request.command]);
   const isDemo = request.command === 'demo';
@@ -92,7 +98,7 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
   return carryOut(request, context, interval, output);
 }
 
-const LOOKS = new Set<Request['command']>(['status', 'compare', 'history']);
+const LOOKS = new Set<Request['command']>(['status', 'compare', 'history', 'quarantine']);
 
 /** Says whose databases they are; none is started and filled for whoever only looks. */
 async function embeddedWillDo({ command }: Request, output: Output): Promise<boolean> {
@@ -130,6 +136,8 @@ async function carryOut(
       const fact = findFact(context.model, request.fact);
       return printHistory(fact, await readHistory(context, fact, request.key), output);
     }
+    case 'quarantine':
+      return quarantine(request.wanted, context, output);
     case 'demo':
       return demo(context, output);
   }

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import type { Stage } from '../shared/report.ts';
 import { flagOf, type Setting, SETTINGS, type Settings } from './config.ts';
+import type { QuarantineRequest } from './quarantine.ts';
 
 /** What somebody asked for on the command line. */
 export type Request =
@@ -9,7 +10,8 @@ export type Request =
   | { readonly command: 'demo' }
   | { readonly command: 'stop' }
   | { readonly command: 'watch'; readonly every: string }
-  | { readonly command: 'history'; readonly fact: string; readonly key: string };
+  | { readonly command: 'history'; readonly fact: string; readonly key: string }
+  | { readonly command: 'quarantine'; readonly wanted: QuarantineRequest };
 
 export interface Flags {
   readonly settings: Settings;
@@ -43,6 +45,7 @@ Examples:
   starling watch --every 15m                        and every 15 minutes, until it is interrupted
   starling status                                   how far each stage is, how fresh the warehouse
   starling history sales_order 4711                 every version of one order
+  starling quarantine list                          the rows that could not be used, and why
 
 Exit status: 0 done (quarantined rows are reported, they are no error), 1 failed, 2 wrong usage.
 Running anything twice, at once, or again after it was killed does no harm.`;
@@ -70,6 +73,7 @@ export function buildProgram(version: string, handle: Handle): Command {
     command: 'status',
   });
   addHistory(program, handle);
+  addQuarantine(program, handle);
   add('compare', 'compare the warehouse with the source, row by row', ALL, { command: 'compare' });
   add('demo', 'show it all on the embedded databases: a first load, a day in the life, a second load', [], {
     command: 'demo',
@@ -92,6 +96,32 @@ function addHistory(program: Command, handle: Handle): void {
     .argument('<key>', "the row's key in the source")
     .action((fact: string, key: string, _options: unknown, command: Command) =>
       handle({ command: 'history', fact, key }, flagsOf(command)),
+    );
+}
+
+function addQuarantine(program: Command, handle: Handle): void {
+  const group = program.command('quarantine').description('look at the rows that could not be used; retry or drop them');
+  const add = (name: string, description: string) => withFlags(group.command(name).description(description), WAREHOUSE);
+  const ask = (wanted: QuarantineRequest, command: Command) =>
+    handle({ command: 'quarantine', wanted }, flagsOf(command));
+  add('list', 'what waits, newest first: batch, table, key and reason of at most 100 rows')
+    .option('--table <table>', 'those of one table; fact_ may be left out')
+    .option('--all', 'those that were released or dropped, too')
+    .action((options: { readonly table?: string; readonly all?: boolean }, command: Command) =>
+      ask({ action: 'list', ...options }, command),
+    );
+  add('show', 'one row whole, with all its values')
+    .argument('<id>', "the row's number in quarantine")
+    .action((id: string, _options: unknown, command: Command) => ask({ action: 'show', id }, command));
+  add('retry', 'release now what the model, or a row that has arrived, makes usable; the next batch would, too')
+    .argument('[id...]', 'their numbers in quarantine (default: all that waits)')
+    .action((ids: string[], _options: unknown, command: Command) => ask({ action: 'retry', ids }, command));
+  add('drop', 'give rows up for good: they wait no more, and stay as part of what happened')
+    .argument('[id...]', 'their numbers in quarantine')
+    .option('--table <table>', 'with --batch: all that wait of one table')
+    .option('--batch <number>', 'and of one batch')
+    .action((ids: string[], options: { readonly table?: string; readonly batch?: string }, command: Command) =>
+      ask({ action: 'drop', ids, ...options }, command),
     );
 }
 

@@ -8,7 +8,7 @@ import type { Target } from './dimension.ts';
  * so already; one that is filled again from the log does not.
  */
 export async function admitNulls(
-  { client, schema }: Target,
+  { client, schema }: Pick<Target, 'client' | 'schema'>,
   columns: readonly OutputColumn[],
   tables: readonly string[],
   from: string,

@@ -35,7 +35,7 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
     const counts = new Map<string, TableCounts>();
     await loadDimensions(target, input, counts);
     for (const fact of model.facts) {
-      const released = await releaseFact(target, model, fact, input.mended);
+      const released = await releaseFact(target, model, fact, { mended: input.mended });
       if (released > 0) add(counts, fact.name, { released });
     }
     await loadFacts(target, input, counts);

@@ -6,6 +6,7 @@ import { type Model, outputHash } from '../shared/model/model.ts';
 import { identifier, identifiers, qualified } from '../shared/postgres/sql.ts';
 import { admitNulls } from './admit-nulls.ts';
 import type { TableCounts } from './ledger.ts';
+import { waits } from './schema/bookkeeping.ts';
 import { copyRows, createStaging, partRows, STAGED } from './staging.ts';
 
 export interface Target {
@@ -54,7 +55,7 @@ function upsert(table: string, { columns, key }: DimensionSpec): string {
 const SUPERSEDED = (key: string) => `
   update pipeline.quarantine q set released_at = pg_catalog.now()
   from ${STAGED} s
-  where q.table_name = $1 and q.released_at is null and q.record_key = s.${identifier(key)}::text`;
+  where q.table_name = $1 and ${waits('q')} and q.record_key = s.${identifier(key)}::text`;
 
 /**
  * Adds the days that rows of `from` refer to and the calendar lacks. Years are PostgreSQL's: 44 BC is -44. Names are

@@ -7,6 +7,7 @@ import { admitNulls } from './admit-nulls.ts';
 import { extendCalendar, type Target } from './dimension.ts';
 import type { TableCounts } from './ledger.ts';
 import { quarantineMissing } from './quarantine.ts';
+import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, partRows, type StagedColumn, STAGED } from './staging.ts';
 import { isDuplicate, notUnique, refuseTwice } from './unique.ts';
@@ -53,7 +54,7 @@ async function isEmpty({ client, schema }: Target, fact: FactSpec): Promise<bool
   const { rows } = await client.query<{ used: string }>(
     `select exists (select from ${qualified(schema, fact.name)})
       or exists (select from ${qualified(schema, currentName(fact))})
-      or exists (select from pipeline.quarantine where table_name = $1 and released_at is null) as used`,
+      or exists (select from pipeline.quarantine q where q.table_name = $1 and ${waits('q')}) as used`,
     [fact.name],
   );
   return rows[0]?.used === 'f';
@@ -88,7 +89,7 @@ function appendDifferent(fact: FactSpec, table: string, current: string): string
         or (${identifiers(own, 's.')}) is distinct from (${identifiers(own, 'c.')})
         or exists (
           select from pipeline.quarantine q
-          where q.table_name = ${literal(fact.name)} and q.released_at is null
+          where q.table_name = ${literal(fact.name)} and ${waits('q')}
             and q.record_key = s.${key}::text and q.batch_id > c.${BATCH_ID}
         )
       returning ${names}

@@ -27,7 +27,7 @@ export interface LoadContext {
   readonly waitForLoader?: string;
 }
 
-type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
+export type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
 
 /** Makes the warehouse's schema, or what the model has grown by; the statements that it took. */
 export async function initialise(context: WarehouseContext): Promise<readonly string[]> {
@@ -64,7 +64,10 @@ export async function load(context: LoadContext): Promise<StageResult> {
   });
 }
 
-async function inWarehouse<T>(context: WarehouseContext, work: (client: pg.Client) => Promise<T>): Promise<T> {
+export async function inWarehouse<T>(
+  context: Pick<WarehouseContext, 'warehouseUrl'>,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
     return await work(client);

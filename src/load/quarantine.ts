@@ -5,6 +5,7 @@ import type { FactSpec } from '../shared/model/fact.ts';
 import { currentName, type Model } from '../shared/model/model.ts';
 import { identifier, literal, qualified } from '../shared/postgres/sql.ts';
 import type { Target } from './dimension.ts';
+import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, partRows } from './staging.ts';
 import { asKey, refuseRejectedTwice } from './unique.ts';
@@ -77,7 +78,7 @@ function isRepeated(schema: string, fact: FactSpec | null, key: string, row: str
   return `coalesce((
         select q.row = (${row}) and q.batch_id > coalesce(${loaded}, 0)
         from pipeline.quarantine q
-        where q.table_name = ${table} and q.record_key is not distinct from ${key} and q.released_at is null
+        where q.table_name = ${table} and q.record_key is not distinct from ${key} and ${waits('q')}
         order by (q.record_key is null and q.row = (${row})) desc, q.batch_id desc limit 1
       ), false)`;
 }

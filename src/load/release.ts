@@ -10,6 +10,7 @@ import type { ColumnBatch } from './binary-copy.ts';
 import { extendCalendar, type Target } from './dimension.ts';
 import { assignments, dayColumns, stagedColumns } from './fact.ts';
 import { isMissing, missingReason, type Reference, referencesOf } from './quarantine.ts';
+import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, type StagedColumn } from './staging.ts';
 
@@ -17,20 +18,34 @@ const RELEASABLE = 'pg_temp.releasable';
 /** No name that a model is likely to have for a column of its own. */
 const QUARANTINE_ID = 'starling_quarantine_id';
 
+type Warehouse = Pick<Target, 'client' | 'schema'>;
+
+export interface Releasing {
+  /** Rows that transform rejected are to be read again, too. */
+  readonly mended: boolean;
+  /** Their numbers in quarantine, where not all are to be looked at. */
+  readonly only?: readonly string[] | null;
+}
+
 /**
  * Takes the rows of a fact out of quarantine that can be used by now: their dimension row has arrived, or the model
  * has been mended (`mended`) so that it fits them. They keep the batch they came with, and the current table changes
  * only for a higher one: releasing late never turns time back.
  * @returns how many rows were released.
  */
-export async function releaseFact(target: Target, model: Model, fact: FactSpec, mended: boolean): Promise<number> {
+export async function releaseFact(
+  target: Warehouse,
+  model: Model,
+  fact: FactSpec,
+  { mended, only = null }: Releasing,
+): Promise<number> {
   const { client, schema } = target;
-  const waiting = await client.query<{ stage: string }>(WAITING, [fact.name]);
+  const waiting = await client.query<{ stage: string }>(WAITING, [fact.name, only]);
   const stages = new Set(waiting.rows.map((row) => row.stage));
   if (!stages.has('load') && !(mended && stages.has('transform'))) return 0;
   await createStaging(client, RELEASABLE, releasableColumns(fact));
-  if (stages.has('load')) await client.query(finishedRows(schema, fact), [fact.name]);
-  if (mended && stages.has('transform')) await evaluateAgain(client, model, fact);
+  if (stages.has('load')) await client.query(finishedRows(schema, fact), [fact.name, only]);
+  if (mended && stages.has('transform')) await evaluateAgain(client, model, fact, only);
   await extendCalendar(client, schema, RELEASABLE, dayColumns(fact));
   for (const reference of referencesOf(model, fact)) {
     await client.query(keepMissing(schema, reference));
@@ -40,7 +55,11 @@ export async function releaseFact(target: Target, model: Model, fact: FactSpec, 
 }
 
 const WAITING = `
-  select distinct stage from pipeline.quarantine where table_name = $1 and released_at is null`;
+  select distinct q.stage from pipeline.quarantine q where q.table_name = $1 and ${waits('q')} and ${isAskedFor('$2')}`;
+
+function isAskedFor(only: string): string {
+  return `(${only}::bigint[] is null or q.quarantine_id = any(${only}::bigint[]))`;
+}
 
 function releasableColumns(fact: FactSpec): readonly StagedColumn[] {
   return [...stagedColumns(fact), { name: QUARANTINE_ID, type: { kind: 'bigint' } }];
@@ -54,13 +73,13 @@ function finishedRows(schema: string, fact: FactSpec): string {
     select ${identifiers(own, 'r.')}, q.batch_id, q.quarantine_id
     from pipeline.quarantine q
     cross join lateral jsonb_populate_record(null::${qualified(schema, currentName(fact))}, q.row) r
-    where q.table_name = $1 and q.released_at is null and q.stage = 'load'`;
+    where q.table_name = $1 and ${waits('q')} and q.stage = 'load' and ${isAskedFor('$2')}`;
 }
 
 const WAITING_SOURCE_ROWS = `
-  select quarantine_id, batch_id, row::text as row from pipeline.quarantine
-  where table_name = $1 and released_at is null and stage = 'transform' and quarantine_id > $2
-  order by quarantine_id limit 1000`;
+  select q.quarantine_id, q.batch_id, q.row::text as row from pipeline.quarantine q
+  where q.table_name = $1 and ${waits('q')} and q.stage = 'transform' and q.quarantine_id > $2 and ${isAskedFor('$3')}
+  order by q.quarantine_id limit 1000`;
 
 interface WaitingRow {
   readonly quarantine_id: string;
@@ -68,11 +87,16 @@ interface WaitingRow {
   readonly row: string;
 }
 
-async function evaluateAgain(client: pg.Client, model: Model, fact: FactSpec): Promise<void> {
+async function evaluateAgain(
+  client: pg.Client,
+  model: Model,
+  fact: FactSpec,
+  only: Releasing['only'],
+): Promise<void> {
   const evaluate = evaluatorsOf(model, fact);
   let after = '0';
   for (;;) {
-    const { rows } = await client.query<WaitingRow>(WAITING_SOURCE_ROWS, [fact.name, after]);
+    const { rows } = await client.query<WaitingRow>(WAITING_SOURCE_ROWS, [fact.name, after, only]);
     const last = rows.at(-1);
     if (!last) return;
     after = last.quarantine_id;
@@ -131,7 +155,7 @@ function keepMissing(schema: string, reference: Reference): string {
     where q.quarantine_id = m.${QUARANTINE_ID} and (q.stage, q.column_name, q.reason) <> ('load', ${column}, ${reason})`;
 }
 
-async function putBack({ client, schema }: Target, fact: FactSpec): Promise<number> {
+async function putBack({ client, schema }: Warehouse, fact: FactSpec): Promise<number> {
   const released = await client.query(`
     update pipeline.quarantine q set released_at = pg_catalog.now()
     from ${RELEASABLE} s where q.quarantine_id = s.${QUARANTINE_ID}`);
@@ -163,7 +187,7 @@ function appendReleased(schema: string, fact: FactSpec): string {
     select ${identifiers([...own, BATCH_ID], 'v.')} from compared v
     where v.starling_is_new and (v.starling_differs or exists (
       select from pipeline.quarantine q
-      where q.table_name = ${literal(fact.name)} and q.released_at is null and q.record_key = v.${key}::text
+      where q.table_name = ${literal(fact.name)} and ${waits('q')} and q.record_key = v.${key}::text
         and q.batch_id > v.starling_after and q.batch_id < v.${BATCH_ID}
     ))`;
 }

@@ -3,6 +3,7 @@ import type { FactSpec } from '../shared/model/fact.ts';
 import { keyColumn } from '../shared/model/model.ts';
 import { identifier, literal, qualified } from '../shared/postgres/sql.ts';
 import type { Target } from './dimension.ts';
+import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 
 /** `unique_violation`: the only unique constraints that a load can meet are those of a fact's natural key. */
@@ -42,7 +43,7 @@ export async function refuseRejectedTwice(
       )
       or exists (
         select from pipeline.quarantine q
-        where q.table_name = ${literal(fact.name)} and q.record_key = r.record_key and q.released_at is null
+        where q.table_name = ${literal(fact.name)} and q.record_key = r.record_key and ${waits('q')}
           and q.batch_id = ${batch}
       )
     limit 1`);

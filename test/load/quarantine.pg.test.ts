@@ -37,6 +37,7 @@ describe('what transform has rejected', () => {
         'transform',
         sourceSale('1', { price: '1.005' }),
         null,
+        null,
       ],
     ]);
     expect(await warehouse.rows('select sale_id from fact_sale')).toEqual([[2]]);

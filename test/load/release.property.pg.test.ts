@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { retryRows } from '../../src/load/retry.ts';
 import { numeric } from '../../src/shared/model/column.ts';
 import { column } from '../../src/shared/model/expression.ts';
 import { fact } from '../../src/shared/model/fact.ts';
@@ -38,6 +39,8 @@ interface Scenario {
   readonly arrivals: readonly number[];
   /** The batch from which on the model is the wider one. */
   readonly mended: number;
+  /** After which batches (from 0) somebody retries every second row that waits, or all. */
+  readonly retries: readonly { readonly after: number; readonly all: boolean }[];
 }
 
 const version: fc.Arbitrary<Version> = fc.record({
@@ -57,6 +60,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   }),
   arrivals: fc.array(fc.integer({ min: 0, max: SIZE }), { minLength: 3, maxLength: 3 }),
   mended: fc.integer({ min: 0, max: SIZE }),
+  retries: fc.array(fc.record({ after: fc.integer({ min: 0, max: SIZE }), all: fc.boolean() }), { maxLength: 3 }),
 });
 
 /** What transform would make of it; a last batch brings all that has not arrived. */
@@ -92,9 +96,10 @@ async function outcome(warehouse: Warehouse, told: Scenario): Promise<unknown> {
   );
   const { schema, url, client } = warehouse;
   const fresh = new Warehouse(shops, schema, url, await freshProcessed(shops), client);
-  for (const { model, ...content } of contents(told)) {
+  for (const [at, { model, ...content }] of contents(told).entries()) {
     await fresh.processed.commit({ ...content, model });
     await fresh.load({ model });
+    for (const { after, all } of told.retries) if (after === at) await retry(fresh, at + 1 >= told.mended ? widened : model, all);
   }
   const columns = 'sale_id, batch_id, shop_id, item_id, price, note';
   return {
@@ -104,6 +109,19 @@ async function outcome(warehouse: Warehouse, told: Scenario): Promise<unknown> {
     current: await fresh.rows(`select ${columns} from current_sale order by sale_id`),
     waiting: await fresh.rows('select * from pipeline.quarantine where released_at is null'),
   };
+}
+
+/**
+ * A dimension row that arrives releases all that refers to it in the same batch: what is left for a retry is a model
+ * that was mended, here right before its first batch.
+ */
+async function retry(warehouse: Warehouse, model: Model, all: boolean): Promise<void> {
+  const waiting = await warehouse.rows(
+    'select quarantine_id from pipeline.quarantine where released_at is null order by 1 desc',
+  );
+  const ids = waiting.flatMap(([id], at) => (at % 2 === 0 ? [String(id)] : []));
+  if (ids.length === 0) return;
+  await retryRows(warehouse.context({ model }), all ? null : ids);
 }
 
 test('rows that had to wait end as if nothing had ever been missing, nor the model too narrow', async () => {

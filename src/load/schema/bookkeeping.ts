@@ -16,7 +16,7 @@ export const CREATE_LEDGER = `
 
 /**
  * `stage` tells whose refusal it was, and with it what `row` holds: the source row as PostgreSQL's text (transform), or
- * the finished fact row that refers to nothing (load).
+ * the finished fact row that refers to nothing (load). `dropped_at`: somebody has said that it is not to be used.
  */
 export const CREATE_QUARANTINE = `
   create table if not exists pipeline.quarantine (
@@ -28,12 +28,32 @@ export const CREATE_QUARANTINE = `
     reason text not null,
     stage text not null check (stage in ('transform', 'load')),
     row jsonb not null,
-    released_at timestamptz
+    released_at timestamptz,
+    dropped_at timestamptz
   )`;
+
+/** For a quarantine from before rows could be dropped. */
+export const ADD_DROPPED_AT = 'alter table pipeline.quarantine add column if not exists dropped_at timestamptz';
 
 export const INDEX_QUARANTINE = `
   create index if not exists quarantine_waiting on pipeline.quarantine (table_name, record_key, batch_id)
   where released_at is null`;
+
+/** True of rows `alias` of the quarantine that wait: neither released nor dropped. */
+export function waits(alias: string): string {
+  return `${alias}.released_at is null and ${alias}.dropped_at is null`;
+}
+
+/**
+ * The quarantine as `q`, for whoever only reads: also where load has not run since `dropped_at` was added. The name is
+ * looked for in the table first, and then in what is beside it.
+ */
+export const QUARANTINE_TO_READ = `
+  (select null::timestamptz as dropped_at) as earlier
+  cross join lateral (
+    select quarantine_id, batch_id, table_name, record_key, column_name, reason, stage, row, released_at, dropped_at
+    from pipeline.quarantine
+  ) as q`;
 
 const STAR_IN = 'Starling: which batches the star holds that is in schema ';
 

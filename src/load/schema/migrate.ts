@@ -4,7 +4,7 @@ import { historyName, type Model } from '../../shared/model/model.ts';
 import { inTransaction } from '../../shared/postgres/client.ts';
 import { fromPostgres } from '../../shared/postgres/errors.ts';
 import { identifier, qualified } from '../../shared/postgres/sql.ts';
-import { BOOKKEEPING, claimSchema, CREATE_LEDGER, CREATE_QUARANTINE, INDEX_QUARANTINE } from './bookkeeping.ts';
+import { ADD_DROPPED_AT, BOOKKEEPING, claimSchema, CREATE_LEDGER, CREATE_QUARANTINE, INDEX_QUARANTINE } from './bookkeeping.ts';
 import { addColumn, createTable, sqlType, type WarehouseColumn, type WarehouseTable, warehouseTables } from './ddl.ts';
 import { type ExistingView, viewChanges } from './views.ts';
 import { isWider } from './widen.ts';
@@ -82,7 +82,7 @@ async function statements(client: pg.Client, schema: string, model: Model): Prom
   return [
     ...(await schemaStatements(client, [BOOKKEEPING, schema])),
     ...(bookkeeping.some(({ table }) => table === 'ledger') ? [] : [CREATE_LEDGER]),
-    ...(bookkeeping.some(({ table }) => table === 'quarantine') ? [] : [CREATE_QUARANTINE, INDEX_QUARANTINE]),
+    ...quarantineStatements(bookkeeping.filter(({ table }) => table === 'quarantine')),
     ...claimed,
     ...views.flatMap((view) => view.before),
     ...tables.flatMap((table) => [...table.additions, ...table.widenings]),
@@ -91,6 +91,11 @@ async function statements(client: pg.Client, schema: string, model: Model): Prom
       ? await grantsOn(client, schema, model.facts.map(historyName))
       : []),
   ];
+}
+
+function quarantineStatements(columns: readonly ExistingColumn[]): readonly string[] {
+  if (columns.length === 0) return [CREATE_QUARANTINE, INDEX_QUARANTINE];
+  return columns.some(({ name }) => name === 'dropped_at') ? [] : [ADD_DROPPED_AT];
 }
 
 const GRANTS = `

@@ -199,7 +199,8 @@ describe('the totesys warehouse', () => {
     const ledger = `batch_id bigint, log_id uuid, snapshot_at timestamptz, loaded_at timestamptz, model_hash string,
       counts jsonb`;
     const quarantine = `quarantine_id bigint, batch_id bigint, table_name string, record_key string, column_name string,
-      reason string, stage string, row jsonb, released_at timestamptz`;
+      reason string, stage string, row jsonb, released_at timestamptz,
+      dropped_at timestamptz`;
     expect(await (await initialised()).rows(columns)).toEqual([
       ['ledger', columnsOf(ledger)],
       ['quarantine', columnsOf(quarantine)],
