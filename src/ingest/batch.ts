@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
-import type { IngestedTable, IngestionEntry } from '../shared/lake/entries.ts';
+import type { IngestedTable, IngestionEntry, SourceIdentity } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import type { Model } from '../shared/model/model.ts';
+import { declarationHash, type Model } from '../shared/model/model.ts';
 import type { TableSpec } from '../shared/model/table.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
@@ -10,9 +10,12 @@ import { qualified } from '../shared/postgres/sql.ts';
 import type { Report } from '../shared/report.ts';
 import { describe, type Description, LOCKABLE, readRelations, type Relation, rewritten } from './catalog.ts';
 import { readTable } from './copy.ts';
-import { readIdentity } from './identity.ts';
-import { planBatch, type TablePlan } from './plan.ts';
+import { countRows } from './count.ts';
+import { logPosition, positionOf, waitForFlush } from './flush.ts';
+import { identityChange, readIdentity } from './identity.ts';
+import { afterCount, changeOf, planBatch, type TablePlan } from './plan.ts';
 import { parseSnapshot, type Snapshot } from './session.ts';
+import { type Followed, hearWitnesses, nextWitnesses, type Testimony } from './witnesses.ts';
 
 export interface BatchInput {
   readonly client: pg.Client;
@@ -28,8 +31,8 @@ export interface BatchInput {
 }
 
 /** What a batch is, before it is committed. */
-export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapshot' | 'tables'> & {
-  /** Something was read, or is to be remembered: without it there is no log entry. */
+export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapshot' | 'lsn' | 'tables'> & {
+  /** Something was read, or is to be remembered: without it there is no log entry. With it, the source has flushed all that was read. */
   readonly isNews: boolean;
 };
 
@@ -44,17 +47,47 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
   const source = await readIdentity(client);
   const relations = await readRelations(client, input.schema, model.tables.map((table) => table.name));
   checkRelations(input, relations);
-  return inTransaction(client, 'begin isolation level repeatable read read only', async () => {
+  const read = await inTransaction(client, 'begin isolation level repeatable read read only', async () => {
     await lockTables(input, relations);
     const snapshot = parseSnapshot((await client.query<{ snapshot: string }>(SNAPSHOT)).rows[0]?.snapshot ?? '');
     const snapshot_at = input.now().toISOString();
+    const lsn = await logPosition(client);
     const descriptions = await describeTables(input);
-    const plans = planBatch({ ...input, identity: source, snapshot, descriptions });
-    const tables = await readTables(input, plans, snapshot);
+    const testimony = await hear(input, source, snapshot, descriptions);
+    const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
+    const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
+    const tables = await readTables(input, plans, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
-    const isNews = plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
-    return { snapshot_at, source, snapshot: snapshot.text, tables, isNews };
+    const isNews = model.hash !== input.previous?.model || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
+    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews };
   });
+  if (read.isNews) await waitForFlush(client, read.lsn);
+  return read;
+}
+
+/** Witnesses mean nothing on another server, nor in a table that is read whole anyway. */
+async function hear(
+  input: BatchInput,
+  source: SourceIdentity,
+  snapshot: Snapshot,
+  descriptions: ReadonlyMap<string, Description>,
+): Promise<Testimony> {
+  const { client, model, schema, previous, whole } = input;
+  const isSame = previous !== null && !whole && identityChange(previous.source, source) === null;
+  const followed = model.tables.flatMap((table): readonly Followed[] => {
+    const before = previous?.tables[table.name];
+    const description = descriptions.get(table.name);
+    if (!isSame || !before || !description || table.strategy.kind !== 'xmin') return [];
+    const isAsBefore = changeOf(before, declarationHash(model, table), description) === null;
+    return isAsBefore ? [{ table, previous: before, description }] : [];
+  });
+  return hearWitnesses(client, schema, followed, snapshot);
+}
+
+/** The log of one server only grows. */
+function isLogBehind(previous: IngestionEntry | null, lsn: string | null): boolean {
+  const before = previous?.lsn ?? null;
+  return before !== null && lsn !== null && positionOf(lsn) < positionOf(before);
 }
 
 /** Rows; or a table that was read whole and found empty, which the next batch need not find again. */
@@ -132,18 +165,45 @@ async function readTables(
   input: BatchInput,
   plans: readonly TablePlan[],
   snapshot: Snapshot,
+  confirmed: Testimony['confirmed'],
 ): Promise<IngestionEntry['tables']> {
   const tables: IngestionEntry['tables'] = {};
-  for (const plan of plans) {
-    const { name } = plan.table;
+  for (const planned of plans) {
+    const { name } = planned.table;
+    const { plan, rows } = await count(input, planned);
     if (plan.unexpected) warn(input, name, `read whole: ${plan.whole}`);
-    const read = await readTable({ ...input, snapshot }, plan);
+    const copied = await readTable({ ...input, snapshot }, plan);
+    const read = plan.table.strategy.kind === 'xmin' ? await vouch(input, plan, copied, rows, confirmed) : copied;
     tables[name] = read;
     if (read.rows === 0) continue;
     const bytes = read.parts.reduce((sum, part) => sum + part.bytes, 0);
     input.report({ event: 'table', stage: 'ingest', batch: input.batch, table: name, rows: read.rows, bytes });
   }
   return tables;
+}
+
+/** The rows that the table has, and the plan in the light of them; null where all rows are read, or not counted. */
+async function count(
+  { client, schema }: BatchInput,
+  plan: TablePlan,
+): Promise<{ readonly plan: TablePlan; readonly rows: number | null }> {
+  if (plan.table.strategy.kind !== 'xmin' || plan.where === true) return { plan, rows: null };
+  if (plan.where === false) return { plan, rows: plan.previous?.rows_in_source ?? null };
+  const counted = await countRows(client, schema, plan, plan.where);
+  return { plan: afterCount(plan, counted), rows: counted.rows };
+}
+
+/** Adds what the next batch proves its completeness and its past by. */
+async function vouch(
+  { client, schema }: BatchInput,
+  { table, where }: TablePlan,
+  read: IngestedTable,
+  counted: number | null,
+  confirmed: Testimony['confirmed'],
+): Promise<IngestedTable> {
+  const rows = where === true ? read.rows : counted;
+  const witnesses = await nextWitnesses(client, schema, table, where, confirmed.get(table.name) ?? []);
+  return { ...read, ...(rows === null ? {} : { rows_in_source: rows }), witnesses: [...witnesses] };
 }
 
 function warn(input: BatchInput, table: string, message: string): void {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { SourceIdentity } from '../shared/lake/entries.ts';
+import { identifier, literal } from '../shared/postgres/sql.ts';
 
 const MAY_READ_CONTROL = `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as allowed`;
 
@@ -15,9 +16,22 @@ const IDENTITY = `
     host(pg_catalog.inet_server_addr()) as address,
     pg_catalog.inet_server_port() as port`;
 
+/** The last one came with PostgreSQL 14; a view that somebody has closed tells nothing. */
+const STATISTICS = `
+  select name
+  from unnest('{archiver,bgwriter,wal}'::text[]) as name
+  where pg_catalog.has_table_privilege(pg_catalog.to_regclass('pg_catalog.pg_stat_' || name), 'select')`;
+
+const beginningOf = (name: string) =>
+  `select ${literal(name)} as name, stats_reset::text as since from pg_catalog.${identifier(`pg_stat_${name}`)}`;
+
 type Nullable = Readonly<Record<string, string | null>>;
 
-/** Which server, which database, which history: transaction ids mean nothing outside of it. */
+/**
+ * Which server, which database, which history: transaction ids mean nothing outside of it.
+ * A standby does not say on which timeline it is to a user without rights; it also cannot get onto one that branched
+ * off behind what it has replayed.
+ */
 export async function readIdentity(client: pg.Client): Promise<SourceIdentity> {
   // A function without the right to call it fails even in a branch that is not taken, hence the question before.
   const allowed = (await client.query<Nullable>(MAY_READ_CONTROL)).rows[0]?.['allowed'] === 't';
@@ -30,7 +44,27 @@ export async function readIdentity(client: pg.Client): Promise<SourceIdentity> {
     timeline: row['timeline'] ?? null,
     address: row['address'] ?? null,
     port: row['port'] === null || row['port'] === undefined ? null : Number(row['port']),
+    statistics: await readStatistics(client),
   };
+}
+
+/**
+ * A server that crashes forgets its statistics, and starts them anew: one that stops in order, and its copies, keep
+ * them. So they also tell one copy of a running server from another.
+ */
+async function readStatistics(client: pg.Client): Promise<NonNullable<SourceIdentity['statistics']>> {
+  const names = (await client.query<{ name: string }>(STATISTICS)).rows.map((row) => row.name);
+  if (names.length === 0) return {};
+  const { rows } = await client.query<{ name: string; since: string | null }>(
+    names.map(beginningOf).join(' union all '));
+  return Object.fromEntries(rows.map(({ name, since }) => [name, since]));
+}
+
+/** All of them: somebody may have reset one or another by hand, a crash leaves none. */
+function hasCrashed(before: SourceIdentity, now: SourceIdentity): boolean {
+  const known = Object.entries(before.statistics ?? {});
+  const both = known.filter(([name]) => now.statistics?.[name] !== undefined);
+  return both.length > 0 && both.every(([name, since]) => now.statistics?.[name] !== since);
 }
 
 /** The name of what differs, for people; null where it is the same source. */
@@ -40,5 +74,6 @@ export function identityChange(before: SourceIdentity, now: SourceIdentity): str
   if (before.in_recovery !== now.in_recovery) return 'role (primary or standby)';
   if (before.timeline !== now.timeline) return 'timeline';
   if (before.address !== now.address || before.port !== now.port) return 'address';
+  if (hasCrashed(before, now)) return 'start of statistics (a crash moves it)';
   return null;
 }

@@ -59,7 +59,7 @@ async function ingestNext(
   const attempt = randomUUID();
   const { isNews, ...read } = await readFrom(context, previous, batch, attempt);
   const detail = heldCursor(parseSnapshot(read.snapshot), before, now());
-  if (!isNews && previous?.model === model.hash) {
+  if (!isNews) {
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
     return { batches: 0, head: batch - 1, isUpToDate: true, detail };
   }

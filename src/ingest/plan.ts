@@ -4,6 +4,7 @@ import { declarationHash, type Model } from '../shared/model/model.ts';
 import type { Strategy, TableSpec } from '../shared/model/table.ts';
 import { identifier, literal } from '../shared/postgres/sql.ts';
 import type { Description } from './catalog.ts';
+import type { Counted } from './count.ts';
 import { identityChange } from './identity.ts';
 import { changedSince, HALF_CIRCLE, parseSnapshot, type Snapshot } from './session.ts';
 
@@ -33,6 +34,8 @@ export interface PlanInput {
   readonly descriptions: ReadonlyMap<string, Description>;
   /** An operator asked for everything, after a restore for example. */
   readonly whole: boolean;
+  /** Rows or the log contradict what the batch before saw: a copy that has since gone its own way. */
+  readonly contradicted?: boolean;
 }
 
 /**
@@ -42,8 +45,9 @@ export interface PlanInput {
  */
 export function planBatch(input: PlanInput): readonly TablePlan[] {
   const { previous, identity, snapshot } = input;
-  const moved = previous && identityChange(previous.source, identity);
-  if (previous && moved === null && !input.whole) refuseOlder(parseSnapshot(previous.snapshot), snapshot);
+  const different = previous && identityChange(previous.source, identity);
+  if (previous && different === null && !input.whole) refuseOlder(parseSnapshot(previous.snapshot), snapshot);
+  const moved = different ?? (input.contradicted === true ? 'history' : null);
   const elsewhere = moved === null ? null : `the source's ${moved} is not what it was`;
   // On a standby the text can stay while transactions of the primary arrive.
   const still = previous?.snapshot === snapshot.text && elsewhere === null && !identity.in_recovery;
@@ -70,7 +74,7 @@ function planTable(input: PlanInput, table: TableSpec, elsewhere: string | null,
   return { ...common, ...planChanges(table.strategy, previous, description, input.snapshot, still) };
 }
 
-function changeOf(previous: IngestedTable | null, declaration: string, now: Description): string | null {
+export function changeOf(previous: IngestedTable | null, declaration: string, now: Description): string | null {
   if (!previous) return null;
   if (previous.declaration !== declaration) return 'its declaration changed';
   if (previous.fingerprint !== now.fingerprint) return 'its columns changed in the source';
@@ -123,6 +127,20 @@ function sinceTransaction(
     ...(fresh.length > 0 ? [`tableoid = any('{${fresh.join(',')}}'::oid[])`] : []),
   ];
   return conditions.length === 0 ? NOTHING : { ...NOTHING, where: conditions.join(' or ') };
+}
+
+/**
+ * What is to be read once the rows have been counted. A row that is new to the table, and was not written by a
+ * transaction since the cursor, was missed: the changed rows are all that can have been added.
+ */
+export function afterCount(plan: TablePlan, { rows, changed, first, last }: Counted): TablePlan {
+  const missed = rows - (plan.previous?.rows_in_source ?? Infinity) - changed;
+  if (missed > 0) {
+    const whole = `it has ${missed} rows more than its changes account for`;
+    return { ...plan, where: true, whole, unexpected: true };
+  }
+  if (changed === 0 || first === null || last === null) return { ...plan, where: false };
+  return { ...plan, where: `(${plan.where}) and ctid between '${first}'::tid and '${last}'::tid` };
 }
 
 /** Partitions attached, tables swapped or rewritten: what is in them may be older than the cursor. */

@@ -16,13 +16,16 @@ import type { ReportEvent, StageResult } from '../../src/shared/report.ts';
 import { connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { parseCsv } from './csv.ts';
 
+/** These servers commit asynchronously, and a batch waits until they have flushed what it read: by default, 200 ms. */
+const SOURCE_SETTINGS = { autovacuum: 'off', max_prepared_transactions: 10, fsync: 'off', wal_writer_delay: '10ms' };
+
 /**
  * A server for one test file. Transaction ids belong to a whole server: with others at work on it, a transaction of
  * theirs would hold the cursor back, and rows would be read again where a test says that none are.
  */
 export async function sourceServer(binariesDirectory?: string): Promise<Cluster> {
   const binaries = binariesDirectory === undefined ? {} : { binariesDirectory };
-  return ownServer({ settings: { autovacuum: 'off', max_prepared_transactions: 10, fsync: 'off' }, ...binaries });
+  return ownServer({ settings: SOURCE_SETTINGS, ...binaries });
 }
 
 export interface Harness {

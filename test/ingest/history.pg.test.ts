@@ -1,47 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { cp, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { runAs, serverAccount } from '../../src/local/postgres/account.ts';
-import type { Cluster } from '../../src/local/postgres/cluster.ts';
-import { findHome } from '../../src/local/postgres/home.ts';
 import { parseSnapshot } from '../../src/ingest/session.ts';
 import { int, text } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
-import { connectTo, otherServers, ownServer, temporaryDirectory } from '../support/postgres.ts';
+import { connectTo, otherServers } from '../support/postgres.ts';
 import { follow, type Harness, warnings } from './harness.ts';
+import { copyOwned, machine, type Machine } from './machine.ts';
 
 const item = table('item', { item_id: int().key(), name: text() });
-const SETTINGS = { autovacuum: 'off' };
-
-/** A server whose data can be taken away from under it. */
-class Machine {
-  readonly directory: string;
-  readonly #binaries: { readonly binariesDirectory?: string };
-  #cluster: Cluster | undefined;
-
-  constructor(directory: string, binariesDirectory?: string) {
-    this.directory = directory;
-    this.#binaries = binariesDirectory === undefined ? {} : { binariesDirectory };
-  }
-
-  async start(): Promise<string> {
-    this.#cluster = await ownServer({ directory: this.directory, settings: SETTINGS, ...this.#binaries });
-    return this.#cluster.superuserUrl('postgres');
-  }
-
-  async stop(): Promise<string> {
-    await this.#cluster?.stop();
-    const home = await findHome(this.directory);
-    return home?.data ?? '';
-  }
-}
-
-async function machine(binariesDirectory?: string): Promise<Machine> {
-  return new Machine(join(await temporaryDirectory(), 'postgres'), binariesDirectory);
-}
 
 async function ids(source: Harness): Promise<readonly number[] | null> {
   if ((await source.rows()) === null) return null;
@@ -74,12 +44,6 @@ test('a source that went back in time on the same node is refused until somebody
   expect(await source.rows()).toBeNull();
 });
 
-/** With its owner: the server runs as another account where the tests run as root. */
-async function copyOwned(from: string, to: string): Promise<void> {
-  const { status } = spawnSync('cp', ['-a', from, to]);
-  if (status !== 0) await cp(from, to, { recursive: true, preserveTimestamps: true });
-}
-
 /** Since 14 it can be told what the oldest transaction is. */
 const RESETWAL = otherServers().find(
   ({ binariesDirectory, major }) => major >= 14 && existsSync(join(binariesDirectory, 'pg_resetwal')),
@@ -105,7 +69,7 @@ async function freeze(sql: Client): Promise<void> {
 
 /** `hops`: never half of the circle at once, or what is old would be in the future. */
 async function started(...hops: readonly bigint[]): Promise<{ readonly own: Machine; readonly source: Harness }> {
-  const own = await machine(RESETWAL?.binariesDirectory);
+  const own = await machine({ binariesDirectory: RESETWAL?.binariesDirectory });
   const url = await own.start();
   for (const xid of hops) {
     const sql = await connectTo(url);

@@ -4,7 +4,7 @@ import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { int, text } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
 import { connectTo } from '../support/postgres.ts';
-import { harness, type Harness, sourceServer } from './harness.ts';
+import { harness, type Harness, sourceServer, warnings } from './harness.ts';
 import { lakeThat, once } from './lakes.ts';
 import { roleUrl } from './roles.ts';
 
@@ -98,6 +98,23 @@ describe('while a batch is being read', () => {
     expect(await whileReading(source, [attach])).toEqual(['done']);
     await source.rows();
     expect(await source.records(2, 'second')).toEqual([{ id: '11', name: 'old' }]);
+    expect(warnings(source)).toEqual([]);
+  });
+
+  test('a partition that is attached is not taken for rows that were missed', async () => {
+    const source = await harness(server, `
+      create table first (id int); insert into first values (1);
+      create table second (id int, name text) partition by range (id);
+      create table low partition of second for values from (0) to (10); insert into second values (1, 'one');
+      create table high (id int, name text); insert into high values (11, 'old')`, first, second);
+    await source.rows();
+    await source.sql.query(`insert into first values (2); insert into second values (2, 'two')`);
+    const attach = 'alter table second attach partition high for values from (10) to (20)';
+    expect(await whileReading(source, [attach])).toEqual(['done']);
+    expect(await source.records(2, 'second')).toEqual([{ id: '2', name: 'two' }]);
+    await source.rows();
+    expect(await source.records(3, 'second')).toEqual([{ id: '11', name: 'old' }]);
+    expect(warnings(source)).toEqual([]);
   });
 });
 

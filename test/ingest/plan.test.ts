@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Description } from '../../src/ingest/catalog.ts';
 import { identityChange } from '../../src/ingest/identity.ts';
-import { type CursorStrategy, planBatch, type PlanInput, sinceCursor, type TablePlan } from '../../src/ingest/plan.ts';
+import { afterCount, type CursorStrategy, planBatch, type PlanInput, sinceCursor, type TablePlan } from '../../src/ingest/plan.ts';
 import { changedSince, HALF_CIRCLE, parseSnapshot } from '../../src/ingest/session.ts';
 import type { IngestedTable, IngestionEntry, SourceIdentity } from '../../src/shared/lake/entries.ts';
 import { int, text, timestamp } from '../../src/shared/model/column.ts';
@@ -134,9 +134,61 @@ describe('a table is read', () => {
     }
   });
 
+  test('whole, loudly, when witnesses or the log speak of another history, unless it is refused for being older', () => {
+    const whole = "the source's history is not what it was";
+    expect(plan({ contradicted: true })).toMatchObject({ where: true, whole, unexpected: true });
+    const still = parseSnapshot('1000:1010:1000');
+    expect(plan({ contradicted: true, snapshot: still })).toMatchObject({ where: true, whole, unexpected: true });
+    expect(() => plan({ contradicted: true, snapshot: parseSnapshot('5:6:') })).toThrow(/ends at transaction 6/);
+  });
+
   test('whole and without a word when somebody asked for it', () => {
     expect(plan({ whole: true })).toMatchObject({ where: true, whole: 'asked for', unexpected: false });
     expect(plan({ whole: true, snapshot: parseSnapshot('5:6:') })).toMatchObject({ where: true, whole: 'asked for' });
+  });
+});
+
+describe('the statistics of a server', () => {
+  const since = (statistics: SourceIdentity['statistics']): SourceIdentity => ({ ...SOURCE, statistics });
+  const before = since({ archiver: '1', bgwriter: '2', wal: null });
+
+  test('that all began anew tell of a crash', () => {
+    const change = 'start of statistics (a crash moves it)';
+    expect(identityChange(before, since({ archiver: '3', bgwriter: '3', wal: '3' }))).toBe(change);
+    expect(identityChange(since({ wal: '1' }), since({ archiver: '3', wal: '3' }))).toBe(change);
+  });
+
+  test.each([
+    ['are what they were', before, before],
+    ['did not all begin anew: somebody reset the others', before, since({ archiver: '3', bgwriter: '3', wal: null })],
+    ['were not known then', SOURCE, before],
+    ['are not known now', before, since({})],
+    ['are others than those that were known then', since({ wal: '1' }), since({ archiver: '3' })],
+  ])('that %s tell of none', (_what, then, now) => {
+    expect(identityChange(then, now)).toBeNull();
+  });
+});
+
+const counted = (rows: number, changed: number) => ({ rows, changed, first: '(0,1)', last: '(7,9)' });
+const before = (rows?: number) => plan({ previous: entry(rows === undefined ? {} : { rows_in_source: rows }) });
+
+describe('a count', () => {
+  const changes = changedSince(1000n, 1030n);
+
+  test('of no changes leaves nothing to read', () => {
+    expect(afterCount(before(5), { ...counted(5, 0), first: null, last: null })).toMatchObject({ where: false, whole: null });
+  });
+
+  test('of changes says where they are', () => {
+    const where = `(${changes}) and ctid between '(0,1)'::tid and '(7,9)'::tid`;
+    for (const rows of [0, 3, 5, 8]) expect(afterCount(before(5), counted(rows, 3))).toMatchObject({ where, whole: null });
+    expect(afterCount(before(), counted(100, 3))).toMatchObject({ where, whole: null });
+  });
+
+  test('that the changes do not account for has the table read whole, loudly', () => {
+    const whole = 'it has 2 rows more than its changes account for';
+    expect(afterCount(before(5), counted(10, 3))).toMatchObject({ where: true, whole, unexpected: true });
+    expect(afterCount(before(5), { ...counted(7, 0), first: null, last: null })).toMatchObject({ where: true, whole });
   });
 });
 

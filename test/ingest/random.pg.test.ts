@@ -4,20 +4,21 @@ import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { int, text } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
 import { afterwards, connectTo } from '../support/postgres.ts';
-import { applied, type Harness, harness, sourceServer } from './harness.ts';
+import { applied, type Harness, harness, sourceServer, warnings } from './harness.ts';
+import { Keeper, SHELVES } from './maintenance.ts';
 import { pick, type Random, randomOf, Session } from './workload.ts';
 
 const columns = { id: int().key(), value: text() };
-const tables = [table('plain', columns), table('parted', columns)];
+const busy = ['plain', 'parted'];
+const tables = [...busy, 'shelf'].map((name) => table(name, columns));
 
-const SCHEMA = `
+const SCHEMA = `${SHELVES};
   create table plain (id int primary key, value text);
   create table parted (id int primary key, value text) partition by hash (id);
   create table parted_0 partition of parted for values with (modulus 2, remainder 0);
   create table parted_1 partition of parted for values with (modulus 2, remainder 1)`;
 
 const SESSIONS = 4;
-const MAINTENANCE = ['vacuum plain', 'vacuum (freeze) plain', 'vacuum (freeze) parted', 'analyze plain', 'checkpoint'];
 
 /** A failure shows its own seed; `STARLING_TEST_SEED` gives the first one. */
 const SEED = Number(process.env['STARLING_TEST_SEED'] ?? Date.now() % 1_000_000_000);
@@ -31,19 +32,20 @@ interface Run {
   readonly random: Random;
   readonly source: Harness;
   readonly sessions: readonly Session[];
+  readonly keeper: Keeper;
 }
 
 async function startRun(seed: number): Promise<Run> {
   const random = randomOf(seed);
   const source = await harness(server, SCHEMA, ...tables);
-  const names = tables.map(({ spec }) => spec.name);
   const clients = await Promise.all(Array.from({ length: SESSIONS }, async () => connectTo(source.url)));
-  const sessions = clients.map((client, at) => new Session(client, random, at, SESSIONS, names));
+  const sessions = clients.map((client, at) => new Session(client, random, at, SESSIONS, busy));
+  const keeper = new Keeper(await connectTo(source.url), random);
   // A database with prepared transactions cannot be dropped.
   afterwards(async () => {
     for (const session of sessions) await session.end();
   });
-  return { random, source, sessions };
+  return { random, source, sessions, keeper };
 }
 
 /** Of every row of the source, what the lake has of it. What the lake has besides was deleted. */
@@ -61,15 +63,22 @@ interface SourceRow {
 
 async function inSource({ source }: Pick<Run, 'source'>): Promise<readonly SourceRow[]> {
   const { rows } = await source.sql.query<SourceRow>(
-    'select 0 as at, id::text, value from plain union all select 1, id::text, value from parted order by 1, 2');
+    `select 0 as at, id::text, value from plain union all select 1, id::text, value from parted
+      union all select 2, id::text, value from shelf order by 1, 2`);
   return rows;
 }
 
-async function work(run: Run, session: Session): Promise<void> {
+async function work(run: Run, worker: { act(): Promise<void> }): Promise<void> {
   for (let step = 0; step < 120; step += 1) {
-    await session.act();
+    await worker.act();
     await sleep(run.random() * 10);
   }
+}
+
+/** Another definition, or other partitions than before, are said so; nothing is taken for another history, or for missed. */
+function alarms({ source }: Run): readonly string[] {
+  const expected = /its columns changed in the source$|it is another table than it was$/;
+  return warnings(source).filter((warning) => !expected.test(warning));
 }
 
 async function ingestUntil(run: Run, end: AbortSignal): Promise<void> {
@@ -83,24 +92,26 @@ describe('whatever sessions do between batches and across them', () => {
     for (let batch = 0; batch < 12; batch += 1) {
       const steps = Math.floor(run.random() * 25);
       for (let step = 0; step < steps; step += 1) await pick(run.random, run.sessions).act();
-      if (run.random() < 0.3) await run.source.sql.query(pick(run.random, MAINTENANCE));
+      while (run.random() < 0.6) await run.keeper.act();
       await run.source.ingest();
       expect({ seed, rows: await inLake(run) }).toEqual({ seed, rows: await inSource(run) });
     }
     for (const session of run.sessions) await session.end();
     await run.source.ingest();
     expect({ seed, rows: await inLake(run) }).toEqual({ seed, rows: await inSource(run) });
+    expect({ seed, alarms: alarms(run) }).toEqual({ seed, alarms: [] });
   });
 
   test.each([0, 1])('while batches are being read, the lake has it all in the end (%i)', async (offset) => {
     const seed = SEED + 100 + offset;
     const run = await startRun(seed);
     const end = new AbortController();
-    const working = Promise.all(run.sessions.map(async (session) => work(run, session))).finally(() => end.abort());
+    const working = Promise.all([...run.sessions, run.keeper].map(async (worker) => work(run, worker))).finally(() => end.abort());
     await Promise.all([working, ingestUntil(run, end.signal)]);
     for (const session of run.sessions) await session.end();
     await run.source.ingest();
     expect((await run.source.entries()).length).toBeGreaterThan(3);
     expect({ seed, rows: await inLake(run) }).toEqual({ seed, rows: await inSource(run) });
+    expect({ seed, alarms: alarms(run) }).toEqual({ seed, alarms: [] });
   });
 });
