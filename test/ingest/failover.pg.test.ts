@@ -57,7 +57,7 @@ async function idsOfLast(source: Harness): Promise<readonly number[]> {
   return (await source.records(batch, 'item')).map((row) => Number(row['item_id'])).toSorted((a, b) => a - b);
 }
 
-describe.each(SERVERS)('on PostgreSQL %s', (_version, binariesDirectory) => {
+describe.each(SERVERS)('on PostgreSQL %s', (version, binariesDirectory) => {
   // It does not come with Starling.
   const hasBackup = binariesDirectory !== undefined && existsSync(join(binariesDirectory, 'pg_basebackup'));
   const ways: readonly (readonly [string, Standby])[] = [
@@ -97,13 +97,15 @@ describe.each(SERVERS)('on PostgreSQL %s', (_version, binariesDirectory) => {
     const again = await connectTo(standbyUrl);
     await insert(sql, 12, 12);
     await seen(again, 12);
-    expect(await source.rows()).toEqual({ item: 1 });
-    expect(warnings(source)).toEqual([]);
+    // Before 15 a standby forgets its statistics when it is stopped, which cannot be told from a crash: a superset.
+    const forgets = Number.parseInt(version, 10) < 15;
+    expect(await source.rows()).toEqual({ item: forgets ? 7 : 1 });
+    expect(warnings(source)).toHaveLength(forgets ? 1 : 0);
     await primary.stop('immediate');
     await again.query('select pg_promote()');
     await insert(again, 20, 20);
     expect(await source.rows()).toEqual({ item: 8 });
-    expect(warnings(source)).toEqual(["item is read whole: the source's role (primary or standby) is not what it was"]);
+    expect(warnings(source).at(-1)).toBe("item is read whole: the source's role (primary or standby) is not what it was");
   });
 });
 
