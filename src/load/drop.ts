@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
+import { isLockTimeout } from '../shared/postgres/errors.ts';
 import { statesOf } from './kept.ts';
 import { inWarehouse, type WarehouseContext } from './load.ts';
 import { ADD_DROPPED_AT, waits } from './schema/bookkeeping.ts';
@@ -88,9 +89,7 @@ export async function changingQuarantine<T>(
   });
 }
 
-/** `lock_not_available` */
 function failLocked(error: unknown): never {
-  const isLocked = typeof error === 'object' && error !== null && 'code' in error && error.code === '55P03';
-  if (!isLocked) throw error;
+  if (!isLockTimeout(error)) throw error;
   throw new PipelineError('warehouse_locked', 'warehouse: a batch is being loaded: try again when it is done');
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
 import type { Loaded } from '../shared/freshness.ts';
 import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import { isLockTimeout } from '../shared/postgres/errors.ts';
 import { literal } from '../shared/postgres/sql.ts';
 
 /** The last batch that the warehouse holds. */
@@ -77,10 +78,9 @@ export async function claim(client: pg.Client, entry: ProcessedEntry, { model, a
   throw new PipelineError('lake_foreign', message, { batch: entry.batch });
 }
 
-/** `lock_not_available`: on an insert that nothing else can hold up. */
+/** Nothing else holds up this insert. */
 function asAnotherLoader(error: unknown): never {
-  const isWaiting = typeof error === 'object' && error !== null && 'code' in error && error.code === '55P03';
-  throw isWaiting ? new AnotherLoader() : error;
+  throw isLockTimeout(error) ? new AnotherLoader() : error;
 }
 
 export async function recordCounts(client: pg.Client, batch: number, counts: Counts): Promise<void> {

@@ -3,11 +3,9 @@ import { processedEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { readState } from '../shared/lake/state.ts';
-import { close, connect } from '../shared/postgres/client.ts';
-import { fromPostgres } from '../shared/postgres/errors.ts';
 import { lastLoaded } from './ledger.ts';
+import { inWarehouse } from './load.ts';
 import { waitingRows, type Waiting } from './waiting.ts';
-import { WAREHOUSE_SETTINGS } from './session.ts';
 
 /** What the warehouse holds. */
 export interface WarehouseState {
@@ -16,14 +14,10 @@ export interface WarehouseState {
 }
 
 export async function readWarehouse(warehouseUrl: string): Promise<WarehouseState> {
-  const client = await connect('warehouse', warehouseUrl, WAREHOUSE_SETTINGS);
-  try {
-    return { loaded: await lastLoaded(client), waiting: await waitingRows(client) };
-  } catch (error) {
-    throw fromPostgres('warehouse', error);
-  } finally {
-    await close(client);
-  }
+  return inWarehouse({ warehouseUrl }, async (client) => ({
+    loaded: await lastLoaded(client),
+    waiting: await waitingRows(client),
+  }));
 }
 
 export interface Measured {

@@ -47,8 +47,9 @@ export function stageHandler(stage: Stage, needs: readonly Need[], wire: Wire): 
     try {
       container ??= startContainer(stage, needs, wire);
     } catch (error) {
-      alertsOfMisconfigured ??= new Alerts({ ...fromEnvironment(stage), lake: null });
-      logFailure(createLogger(stage, fromEnvironment(stage).pipeline), error);
+      const known = whatIsKnown(stage);
+      logFailure(known.logger, error);
+      alertsOfMisconfigured ??= new Alerts(known);
       await alertsOfMisconfigured.failed(0, error);
       throw error;
     }
@@ -74,11 +75,11 @@ function startContainer(stage: Stage, needs: readonly Need[], wire: Wire): Conta
 }
 
 /** What can be known where the configuration as a whole does not do. */
-function fromEnvironment(stage: Stage): Omit<AlertsOptions, 'lake'> {
+function whatIsKnown(stage: Stage): AlertsOptions {
   const pipeline = process.env['PIPELINE_NAME'] || 'starling';
   const topic = process.env['ALERT_TOPIC_ARN'];
   const topicArn = v.is(topicArnSchema, topic) ? topic : null;
-  return { stage, pipeline, topicArn, logger: createLogger(stage, pipeline), now };
+  return { stage, pipeline, topicArn, lake: null, logger: createLogger(stage, pipeline), now };
 }
 
 function now(): Date {
@@ -91,6 +92,8 @@ const WAIT_MS = 2_000;
 
 /** How long the last batch is looked up for an alert. */
 const LOOK_MS = 5_000;
+
+let metricsClient: ReturnType<typeof cloudWatchClient> | undefined;
 
 class Invocation {
   readonly #stage: Stage;
@@ -184,5 +187,3 @@ class Invocation {
     }
   }
 }
-
-let metricsClient: ReturnType<typeof cloudWatchClient> | undefined;

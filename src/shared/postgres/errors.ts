@@ -52,6 +52,11 @@ export function fromPostgres(side: Side, error: unknown, context: ErrorContext =
   return new PipelineError(KINDS[side][what], message, { ...context, ...sqlstate });
 }
 
+/** Whether somebody else has held a lock for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === '55P03';
+}
+
 /** Five characters, but not Node's `EPIPE`. */
 const SQLSTATE = /^(?!E[A-Z]{4}$)[0-9A-Z]{5}$/;
 
