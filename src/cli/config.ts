@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { DatabasePlace } from '../shared/aws/secret.ts';
 import { PipelineError } from '../shared/errors.ts';
 import type { Side } from '../shared/postgres/errors.ts';
-import { bucketName, postgresUrl, schemaName, secretArn } from '../shared/settings.ts';
+import { settings } from '../shared/settings.ts';
 
 /** What a command can need; each brings the settings that it takes. */
 export type Need = 'source' | 'warehouse' | 'lake';
@@ -58,17 +58,7 @@ export function flagOf(setting: Setting): string {
 /** State of a run on one machine: lake, embedded databases. */
 export const STATE_DIRECTORY = '.starling';
 
-const settingsSchema = v.object({
-  SOURCE_URL: v.optional(postgresUrl),
-  SOURCE_SECRET_ARN: v.optional(secretArn),
-  SOURCE_SCHEMA: v.optional(schemaName, 'public'),
-  WAREHOUSE_URL: v.optional(postgresUrl),
-  WAREHOUSE_SECRET_ARN: v.optional(secretArn),
-  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
-  LAKE_DIR: v.optional(v.string()),
-  INGESTION_BUCKET: v.optional(bucketName),
-  PROCESSED_BUCKET: v.optional(bucketName),
-});
+const settingsSchema = v.object({ ...settings, LAKE_DIR: v.optional(v.string()) });
 
 type Known = v.InferInput<typeof settingsSchema>;
 

@@ -26,19 +26,31 @@ function isParsable(url: string): boolean {
   }
 }
 
-export const schemaName = v.pipe(
+const schemaName = v.pipe(
   v.string(),
   v.check((name) => Buffer.byteLength(name) <= 63 && !name.includes('\0'), 'is not a schema name (1 to 63 bytes)'),
 );
 
 /** S3's rules for the names of buckets. */
-export const bucketName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not the name of a bucket'));
+const bucketName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not the name of a bucket'));
 
 /** `arn:aws:secretsmanager:eu-west-2:123456789012:secret:totesys-Ab12Cd`, in any partition. */
-export const secretArn = arn('secretsmanager', 'secret:[^\\s]+', 'is not the ARN of a secret');
+const secretArn = arn('secretsmanager', 'secret:[^\\s]+', 'is not the ARN of a secret');
 
 export const topicArn = arn('sns', '[A-Za-z0-9_-]{1,256}', 'is not the ARN of a standard SNS topic');
 
 function arn(service: string, resource: string, message: string) {
   return v.pipe(v.string(), v.regex(new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]+:\\d{12}:${resource}$`), message));
 }
+
+/** What command line and Lambdas have in common, by the names of the environment variables. */
+export const settings = {
+  SOURCE_URL: v.optional(postgresUrl),
+  SOURCE_SECRET_ARN: v.optional(secretArn),
+  SOURCE_SCHEMA: v.optional(schemaName, 'public'),
+  WAREHOUSE_URL: v.optional(postgresUrl),
+  WAREHOUSE_SECRET_ARN: v.optional(secretArn),
+  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
+  INGESTION_BUCKET: v.optional(bucketName),
+  PROCESSED_BUCKET: v.optional(bucketName),
+};

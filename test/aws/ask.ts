@@ -1,22 +1,14 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import * as v from 'valibot';
+import type { ReadRequest } from '../support/forward.ts';
 import type { Ask } from './policy.ts';
 
-export interface AwsRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly url: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
-
 /** `Credential=AKID/20260101/eu-west-2/s3/aws4_request` */
-export function serviceOf({ headers }: AwsRequest): string {
+export function serviceOf({ headers }: ReadRequest): string {
   return /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(headers.authorization ?? '')?.[1] ?? 'unknown';
 }
 
 /** What a request asks of IAM. @throws for one that no stage has reason to make. */
-export function askOf(request: AwsRequest): Ask {
+export function askOf(request: ReadRequest): Ask {
   const service = serviceOf(request);
   switch (service) {
     case 's3':
@@ -33,7 +25,7 @@ export function askOf(request: AwsRequest): Ask {
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html */
-function askOfS3({ method, url, headers }: AwsRequest): Ask {
+function askOfS3({ method, url, headers }: ReadRequest): Ask {
   const { pathname, searchParams } = new URL(url, 'http://s3');
   const [, bucket = '', ...segments] = decodeURIComponent(pathname).split('/');
   const key = segments.join('/');
@@ -59,19 +51,19 @@ function askOfS3({ method, url, headers }: AwsRequest): Ask {
 }
 
 /** JSON 1.1: the operation is in a header. */
-function askOfSecrets({ headers, body }: AwsRequest): Ask {
+function askOfSecrets({ headers, body }: ReadRequest): Ask {
   const operation = String(headers['x-amz-target']).replace('secretsmanager.', '');
   const { SecretId } = v.parse(v.object({ SecretId: v.string() }), JSON.parse(body.toString('utf8')));
   return { action: `secretsmanager:${operation}`, resource: SecretId, context: {} };
 }
 
-function askOfSns({ body }: AwsRequest): Ask {
+function askOfSns({ body }: ReadRequest): Ask {
   const form = new URLSearchParams(body.toString('utf8'));
   return { action: `sns:${form.get('Action')}`, resource: form.get('TopicArn') ?? '', context: {} };
 }
 
 /** The SDK speaks CBOR or the older form; in both the namespace is there as plain text. */
-function askOfCloudWatch({ url, body, headers }: AwsRequest): Ask {
+function askOfCloudWatch({ url, body, headers }: ReadRequest): Ask {
   const operation = /\/operation\/(\w+)$/.exec(url)?.[1] ?? String(headers['x-amz-target']).split('.').at(-1)
     ?? new URLSearchParams(body.toString('utf8')).get('Action');
   const namespace = body.includes('Starling') ? 'Starling' : 'another';

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { bytesOf, forward, type ReadRequest } from '../support/forward.ts';
 import { type Ask, isAllowed, type Policy } from './policy.ts';
-import { askOf, type AwsRequest, serviceOf } from './ask.ts';
+import { askOf, serviceOf } from './ask.ts';
 
 /** What a role and the buckets it meets are allowed, as it was deployed. */
 export interface Rights {
@@ -35,7 +36,7 @@ export async function startGateway(target: string, rights: Rights): Promise<Gate
   });
   const serve = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
     const { method = '', url = '', headers } = incoming;
-    const seen: AwsRequest = { method, url, headers, body: await bytesOf(incoming) };
+    const seen: ReadRequest = { method, url, headers, body: await bytesOf(incoming) };
     const asks = withKeys(askOf(seen), rights);
     const [ask] = asks;
     const allowed = asks.every((one) => isGranted(one, rights)) && !gateway.refuse(ask);
@@ -79,7 +80,7 @@ function bucketOf({ resource }: Ask): string {
 }
 
 /** As each service says it. */
-function refuse(answer: ServerResponse, seen: AwsRequest): void {
+function refuse(answer: ServerResponse, seen: ReadRequest): void {
   const service = serviceOf(seen);
   if (service === 's3') {
     answer.writeHead(403, { 'content-type': 'application/xml' });
@@ -91,19 +92,4 @@ function refuse(answer: ServerResponse, seen: AwsRequest): void {
     answer.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
     answer.end(JSON.stringify({ __type: 'AccessDeniedException', Message: 'User is not authorized' }));
   }
-}
-
-async function forward(target: string, { method, url, headers, body }: AwsRequest): Promise<IncomingMessage> {
-  const outgoing = request(`${target}${url}`, { method, headers });
-  outgoing.end(body);
-  return new Promise((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.once('error', reject);
-  });
-}
-
-async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

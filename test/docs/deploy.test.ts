@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { readDatabaseUrl } from '../../src/shared/aws/secret.ts';
 import { startMoto } from '../support/moto.ts';
+import { awsEnvironment } from '../support/secrets.ts';
 import {
-  copyOfConfiguration, emptyBundles, findTerraform, motoEnvironment, removeTemporary, terraformIn,
+  copyOfConfiguration, emptyBundles, findTerraform, removeTemporary, terraformIn,
 } from '../terraform/terraform.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -194,7 +195,7 @@ const moto = found === null ? null : await startMoto();
 const arn = (name: string) => `arn:aws:secretsmanager:eu-west-2:123456789012:secret:starling/${name}-AbCdEf`;
 
 async function initialised(part: string) {
-  const run = terraformIn(await copyOfConfiguration(part), { ...found, ...motoEnvironment(moto?.endpoint ?? '') });
+  const run = terraformIn(await copyOfConfiguration(part), { ...found, ...awsEnvironment({ endpoint: moto?.endpoint ?? '' }) });
   await run.init();
   return async (given: Readonly<Record<string, string>>): Promise<number> => {
     const flags = Object.entries(given).map(([name, value]) => `-var=${name}=${value}`);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { bytesOf, forward } from './forward.ts';
 
 /** What goes wrong with one request. */
 export type Fault =
@@ -70,7 +71,8 @@ async function serve(
     return void answer.end(`<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`);
   }
   if (fault === 'whole') delete incoming.headers.range;
-  const upstream = await forward(target, incoming, body);
+  const { method = '', url = '', headers } = incoming;
+  const upstream = await forward(target, { method, url, headers, body });
   const received = await bytesOf(upstream);
   if (fault === 'answer_lost') return void incoming.socket.destroy();
   if (fault === 'no_length') delete upstream.headers['content-length'];
@@ -82,19 +84,4 @@ async function serve(
   } else {
     answer.end(received);
   }
-}
-
-async function forward(target: string, incoming: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
-  const outgoing = request(`${target}${incoming.url ?? ''}`, { method: incoming.method, headers: incoming.headers });
-  outgoing.end(body);
-  return new Promise((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.once('error', reject);
-  });
-}
-
-async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMoto } from '../support/moto.ts';
+import { awsEnvironment } from '../support/secrets.ts';
 import type { Policy, Resource } from './resources.ts';
 import { isForKeys, linesOf, managedResourcesOf, policiesOf, statementsOf } from './resources.ts';
 import { ACCOUNT, INGESTION, OWN_RIGHTS, PROCESSED, REGION, SECRET_KEY, SOURCE_SECRET, WAREHOUSE_SECRET } from './rights.ts';
 import {
-  copyOfConfiguration, emptyBundles, findTerraform, motoEnvironment, removeTemporary, scratchDirectory, terraformIn,
+  copyOfConfiguration, emptyBundles, findTerraform, removeTemporary, scratchDirectory, terraformIn,
 } from './terraform.ts';
 
 const terraformEnvironment = await findTerraform();
@@ -51,7 +52,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
   let secondPlan = '';
 
   beforeAll(async () => {
-    const env = { ...terraformEnvironment, ...motoEnvironment(moto?.endpoint ?? '') };
+    const env = { ...terraformEnvironment, ...awsEnvironment({ endpoint: moto?.endpoint ?? '' }) };
     const bootstrap = terraformIn(await copyOfConfiguration('bootstrap'), env);
     const terraform = terraformIn(await copyOfConfiguration('.'), env);
     const network = terraformIn(await scratchDirectory(), env);

@@ -85,14 +85,6 @@ function skipLoudly(reason: string): null {
   return null;
 }
 
-/** What makes Terraform and programs talk to moto. */
-export const motoEnvironment = (endpoint: string): Environment => ({
-  AWS_ENDPOINT_URL: endpoint,
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_REGION: 'eu-west-2',
-});
-
 /** Those of this process; state is in them. */
 const temporary: string[] = [];
 

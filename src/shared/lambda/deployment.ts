@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { DatabasePlace } from '../aws/secret.ts';
 import { PipelineError } from '../errors.ts';
-import { bucketName, postgresUrl, schemaName, secretArn, topicArn } from '../settings.ts';
+import { settings, topicArn } from '../settings.ts';
 
 /** What a function is told by its environment. */
 export interface Deployment {
@@ -27,16 +27,9 @@ const VARIABLES: Readonly<Record<Need, readonly Variable[]>> = {
 };
 
 const variables = v.object({
+  ...settings,
   PIPELINE_NAME: v.optional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,19}$/, 'is not a name')), 'starling'),
   ALERT_TOPIC_ARN: v.optional(topicArn),
-  INGESTION_BUCKET: v.optional(bucketName),
-  PROCESSED_BUCKET: v.optional(bucketName),
-  SOURCE_URL: v.optional(postgresUrl),
-  SOURCE_SECRET_ARN: v.optional(secretArn),
-  SOURCE_SCHEMA: v.optional(schemaName, 'public'),
-  WAREHOUSE_URL: v.optional(postgresUrl),
-  WAREHOUSE_SECRET_ARN: v.optional(secretArn),
-  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
 });
 
 type Variable = keyof (typeof variables)['entries'];
