@@ -8,13 +8,9 @@ import { dayOf, dayText, workingDayFrom } from '../../src/local/totesys/calendar
 import { liveOneDay } from '../../src/local/totesys/day.ts';
 import { eventsOf, type Ran, runStarling } from '../support/cli.ts';
 import { afterwards, temporaryDirectory } from '../support/postgres.ts';
+import { hasProgram } from '../support/skip.ts';
 
-const hasPsql = spawnSync('bash', ['-c', 'command -v psql']).status === 0;
-if (!hasPsql) {
-  const message = 'psql is not installed: that its URLs work cannot be tested';
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(message);
-  console.warn(message);
-}
+const hasPsql = hasProgram('psql', 'that the URLs of the demo work');
 
 let cwd: string;
 let untouched: Ran;

@@ -1,20 +1,17 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { escapeIdentifier } from 'pg';
 import type { Superuser } from '../../src/local/postgres/databases.ts';
 import type { Ran } from '../support/cli.ts';
 import { afterwards, connectTo, freshDatabase, testServer } from '../support/postgres.ts';
+import { hasProgram } from '../support/skip.ts';
 
 const PSQL = 'psql';
 
-/** Whether there is a psql to run the scripts with; said loudly where not, and with `STARLING_NO_SKIP=1` an error. */
+/** Whether there is a psql to run the scripts with. */
 export function hasPsql(): boolean {
-  if (spawnSync(PSQL, ['--version']).status === 0) return true;
-  const reason = 'psql is not installed (Debian: postgresql-client)';
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(`${reason}, and STARLING_NO_SKIP=1 forbids to skip`);
-  console.warn(`SKIPPED: all tests of sql/*.sql and of the queries in the docs: ${reason}`);
-  return false;
+  return hasProgram(PSQL, 'all tests of sql/*.sql and of the queries in the docs');
 }
 
 export type Script = 'source-reader' | 'warehouse-loader' | 'warehouse-analyst';

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './port.ts';
+import { skipLoudly } from './skip.ts';
 
 export interface Moto {
   /** `http://127.0.0.1:PORT`; any credentials and any region will do. */
@@ -16,7 +17,9 @@ const READY_WITHIN_MS = 30_000;
  * `STARLING_NO_SKIP=1` makes its absence an error.
  */
 export async function startMoto(): Promise<Moto | null> {
-  if (spawnSync('python3', ['-c', 'import moto']).status !== 0) return skipLoudly();
+  if (spawnSync('python3', ['-c', 'import moto']).status !== 0) {
+    return skipLoudly('all tests that need AWS', "moto is not installed (pip install 'moto[server]')");
+  }
   const port = await freePort();
   const server = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
     stdio: 'ignore',
@@ -31,13 +34,6 @@ export async function startMoto(): Promise<Moto | null> {
   const endpoint = `http://127.0.0.1:${port}`;
   await untilReady(endpoint, () => server.exitCode === null);
   return { endpoint, stop };
-}
-
-function skipLoudly(): null {
-  const reason = "moto is not installed (pip install 'moto[server]')";
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(`${reason}, and STARLING_NO_SKIP=1 forbids to skip`);
-  console.warn(`SKIPPED: all tests that need S3: ${reason}`);
-  return null;
 }
 
 async function untilReady(endpoint: string, isAlive: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,13 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { freePort } from './port.ts';
 import { afterwards, temporaryDirectory } from './postgres.ts';
+import { hasProgram } from './skip.ts';
 
-/** Whether pgbouncer is there to be tested with; loudly, where it is not. */
 export function hasPgbouncer(): boolean {
-  if (spawnSync('pgbouncer', ['--version']).status === 0) return true;
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error('pgbouncer is not installed, and STARLING_NO_SKIP=1 forbids to skip');
-  console.warn('SKIPPED: all tests that need pgbouncer: it is not installed');
-  return false;
+  return hasProgram('pgbouncer', 'all tests that need a pooler');
 }
 
 /** A pooler in session mode in front of the server of `url`, with one connection a database for all its clients. */

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 import * as v from 'valibot';
+import { skipLoudly } from '../support/skip.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -44,9 +45,11 @@ const MIRROR_PLACES = [
   '/usr/local/share/terraform', '/usr/share/terraform', '/opt',
 ];
 
+const TESTS = 'all tests that need Terraform';
+
 /** The environment in which Terraform finds its provider, or null, loudly, where there is no Terraform or no provider. */
 export async function findTerraform(): Promise<Environment | null> {
-  if (spawnSync(PROGRAM, ['version']).status !== 0) return skipLoudly('terraform is not installed');
+  if (spawnSync(PROGRAM, ['version']).status !== 0) return skipLoudly(TESTS, 'terraform is not installed');
   const base = { TF_IN_AUTOMATION: '1', TF_INPUT: '0', CHECKPOINT_DISABLE: '1' };
   const mirror = process.env['TF_PLUGIN_DIR'] ?? (await findMirror());
   if (mirror !== undefined) {
@@ -58,7 +61,7 @@ export async function findTerraform(): Promise<Environment | null> {
   const online = { ...base, TF_PLUGIN_CACHE_DIR: cache, TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE: '1' };
   const trial = await copyOfConfiguration('.');
   const isThere = await terraformIn(trial, online).init().then(() => true, () => false);
-  return isThere ? online : skipLoudly("terraform's provider hashicorp/aws is neither in a mirror (TF_PLUGIN_DIR) nor to be downloaded");
+  return isThere ? online : skipLoudly(TESTS, "terraform's provider hashicorp/aws is neither in a mirror (TF_PLUGIN_DIR) nor to be downloaded");
 }
 
 /** In the place itself, or one folder further down. */
@@ -77,12 +80,6 @@ async function findMirror(): Promise<string | undefined> {
 async function directoriesIn(path: string): Promise<readonly string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
-}
-
-function skipLoudly(reason: string): null {
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(`${reason}, and STARLING_NO_SKIP=1 forbids to skip`);
-  console.warn(`SKIPPED: all tests that need Terraform: ${reason}`);
-  return null;
 }
 
 /** Those of this process; state is in them. */

@@ -3,14 +3,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { hasProgram } from '../support/skip.ts';
 import { root } from './workflow.ts';
 
-const hasJq = spawnSync('jq', ['--version']).status === 0;
-if (!hasJq) {
-  const reason = 'jq is not installed, which the scripts that deploy need';
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error(`${reason}, and STARLING_NO_SKIP=1 forbids to skip`);
-  console.warn(`SKIPPED: some tests of scripts/deploy: ${reason}`);
-}
+const hasJq = hasProgram('jq', 'some tests of scripts/deploy');
 
 let directory = '';
 beforeEach(() => {

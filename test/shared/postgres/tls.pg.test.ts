@@ -4,12 +4,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { close, connect } from '../../../src/shared/postgres/client.ts';
 import { freshDatabase, ownServer, temporaryDirectory } from '../../support/postgres.ts';
+import { hasProgram } from '../../support/skip.ts';
 
-const isThere = spawnSync('openssl', ['version']).status === 0;
-if (!isThere) {
-  if (process.env['STARLING_NO_SKIP'] === '1') throw new Error('openssl is not installed, and STARLING_NO_SKIP=1 forbids to skip');
-  console.warn('SKIPPED: tests of TLS: openssl is not installed');
-}
+const isThere = hasProgram('openssl', 'tests of TLS', 'version');
 
 function openssl(...argv: readonly string[]): void {
   const { status, stderr } = spawnSync('openssl', argv, { encoding: 'utf8' });
