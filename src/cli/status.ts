@@ -71,12 +71,15 @@ export function printStatus(status: Status, now: Date, output: Output): void {
   const seconds = status.freshAsOf ? Math.round((now.getTime() - status.freshAsOf.getTime()) / 1000) : null;
   output.object({ event: 'freshness', fresh_as_of: status.freshAsOf?.toISOString() ?? null, seconds });
   for (const waiting of status.quarantine) output.object({ event: 'quarantine', ...waiting });
+  const { undeclared_names: undeclared } = status.stages[0]?.state?.detail ?? {};
+  if (undeclared !== undefined) output.object({ event: 'undeclared', names: undeclared });
   const rows = status.stages.map((stage) => stageRow(stage, now));
   output.line(table(['stage', 'batch', 'pending', 'last look', 'outcome'], rows));
   output.line('');
   output.line(`Freshness:   ${freshness(status, seconds)}`);
   output.line(`Quarantine:  ${waiting(status)}`);
   if (status.quarantine.length > 0) output.line(`             ${LOOK}`);
+  if (undeclared !== undefined) output.line(`Undeclared:  ${undeclared}`);
   for (const { stage, state } of status.stages) {
     if (state?.error) output.line(`Last error:  ${stage}: ${state.error.kind}: ${state.error.message}`);
   }

@@ -3,7 +3,6 @@ import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable, IngestionEntry, SourceIdentity } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { declarationHash, type Model } from '../shared/model/model.ts';
-import type { TableSpec } from '../shared/model/table.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { qualified } from '../shared/postgres/sql.ts';
@@ -15,6 +14,8 @@ import { logPosition, positionOf, waitForFlush } from './flush.ts';
 import { identityChange, readIdentity } from './identity.ts';
 import { afterCount, changeOf, planBatch, type TablePlan } from './plan.ts';
 import { parseSnapshot, type Snapshot } from './session.ts';
+import { checkDescriptions, checkRelations } from './structure.ts';
+import { findUndeclared, type Undeclared } from './undeclared.ts';
 import { type Followed, hearWitnesses, nextWitnesses, type Testimony } from './witnesses.ts';
 
 export interface BatchInput {
@@ -34,6 +35,7 @@ export interface BatchInput {
 export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapshot' | 'lsn' | 'tables'> & {
   /** Something was read, or is to be remembered: without it there is no log entry. With it, the source has flushed all that was read. */
   readonly isNews: boolean;
+  readonly undeclared: Undeclared;
 };
 
 const SNAPSHOT = 'select pg_catalog.pg_current_snapshot()::text as snapshot';
@@ -46,20 +48,21 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
   const { client, model } = input;
   const source = await readIdentity(client);
   const relations = await readRelations(client, input.schema, model.tables.map((table) => table.name));
-  checkRelations(input, relations);
+  checkRelations(input.schema, model.tables, relations);
   const read = await inTransaction(client, 'begin isolation level repeatable read read only', async () => {
     await lockTables(input, relations);
     const snapshot = parseSnapshot((await client.query<{ snapshot: string }>(SNAPSHOT)).rows[0]?.snapshot ?? '');
     const snapshot_at = input.now().toISOString();
     const lsn = await logPosition(client);
     const descriptions = await describeTables(input);
+    const undeclared = await findUndeclared(client, input.schema, model.tables, descriptions);
     const testimony = await hear(input, source, snapshot, descriptions);
     const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
     const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
     const tables = await readTables(input, plans, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
     const isNews = model.hash !== input.previous?.model || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
-    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews };
+    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared };
   });
   if (read.isNews) await waitForFlush(client, read.lsn);
   return read;
@@ -97,27 +100,6 @@ function isWorthKeeping({ table, previous }: TablePlan, read: IngestedTable | un
   return read.whole !== null && (table.strategy.kind === 'xmin' || read.digest !== (previous?.digest ?? null));
 }
 
-function checkRelations(input: BatchInput, relations: ReadonlyMap<string, Relation>): void {
-  const { tables } = input.model;
-  const missing = tables.filter((table) => !relations.has(table.name)).map((table) => table.name);
-  refuse('source_structure', `not in schema ${input.schema} of the source, or not visible to this user`, missing);
-  const withXmin = tables.filter((table) => table.strategy.kind === 'xmin').map((table) => table.name);
-  const partly = withXmin.filter((name) => relations.get(name)?.readable === false);
-  refuse('source_denied', 'without SELECT on the whole table (grants on columns do not show xmin)', partly);
-  const hidden = tables.map((table) => table.name).filter((name) => relations.get(name)?.hidden === true);
-  refuse('source_hidden', 'with row-level security that applies to this user', hidden);
-  const views = withXmin.filter((name) => ['v', 'f'].includes(relations.get(name)?.kind ?? ''));
-  refuse('source_strategy', 'without transaction ids (a view or a foreign table)', views);
-}
-
-/** All tables that something is wrong with, in one error. */
-function refuse(kind: PipelineError['kind'], what: string, tables: readonly string[]): void {
-  const [table] = tables;
-  if (table === undefined) return;
-  const message = `source: ${tables.length > 1 ? 'tables' : 'table'} ${tables.join(', ')}: ${what}`;
-  throw new PipelineError(kind, message, { table });
-}
-
 async function lockTables(input: BatchInput, relations: ReadonlyMap<string, Relation>): Promise<void> {
   for (const { name, kind, readable } of relations.values()) {
     if (!LOCKABLE.has(kind) || !readable) continue;
@@ -135,30 +117,14 @@ async function describeTables(input: BatchInput): Promise<ReadonlyMap<string, De
   const relations = await readRelations(input.client, input.schema, tables.map((table) => table.name));
   const byOid = new Map(tables.map((table) => [relations.get(table.name)?.oid ?? '0', Object.keys(table.columns)]));
   const described = await describe(input.client, byOid);
-  const known = tables.map((table) => ({ table, description: described.get(relations.get(table.name)?.oid ?? '0') }));
-  checkDescriptions(known);
-  return new Map(known.flatMap(({ table, description }) => (description ? [[table.name, description]] : [])));
-}
-
-interface Described {
-  readonly table: TableSpec;
-  readonly description: Description | undefined;
-}
-
-function checkDescriptions(tables: readonly Described[]): void {
-  const missing = tables.flatMap(({ table, description }) =>
-    Object.keys(table.columns).flatMap((column) => (description?.columns.has(column) ? [] : [{ table, column }])),
+  const descriptions = new Map(
+    tables.flatMap(({ name }): readonly (readonly [string, Description])[] => {
+      const description = described.get(relations.get(name)?.oid ?? '0');
+      return description ? [[name, description]] : [];
+    }),
   );
-  const [first] = missing;
-  if (first) {
-    const names = missing.map(({ table, column }) => `${table.name}.${column}`).join(', ');
-    const context = { table: first.table.name, column: first.column };
-    throw new PipelineError('source_structure', `source: there is no column ${names}`, context);
-  }
-  for (const { table, description } of tables) {
-    if (table.strategy.kind !== 'xmin' || !description || description.foreign === null) continue;
-    refuse('source_strategy', `keeps rows in ${description.foreign}, which has no transaction ids`, [table.name]);
-  }
+  checkDescriptions(tables, descriptions);
+  return descriptions;
 }
 
 async function readTables(

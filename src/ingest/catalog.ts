@@ -98,6 +98,25 @@ const ATTRIBUTES = `
   join pg_catalog.pg_attribute f on f.attrelid = t.typrelid and f.attnum > 0 and not f.attisdropped
   order by 1, 2, 3`;
 
+/** What each column is under its domains. */
+const COLUMNS = `
+  with recursive typed as (
+    select a.attrelid, a.attname, a.attnum, a.atttypid as type from pg_catalog.pg_attribute a
+    where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
+    union all
+    select typed.attrelid, typed.attname, typed.attnum, t.typbasetype
+    from typed join pg_catalog.pg_type t on t.oid = typed.type and t.typtype = 'd'
+  )
+  select typed.attrelid as relation, typed.attname as column, t.typname as type
+  from typed join pg_catalog.pg_type t on t.oid = typed.type and t.typtype <> 'd'
+  order by typed.attrelid, typed.attnum`;
+
+interface ColumnRow {
+  readonly relation: string;
+  readonly column: string;
+  readonly type: string;
+}
+
 interface AttributeRow {
   readonly relation: string;
   readonly column: string;
@@ -106,7 +125,8 @@ interface AttributeRow {
 
 /** What the catalogue says under the batch's snapshot. */
 export interface Description {
-  readonly columns: ReadonlySet<string>;
+  /** The type of each, by PostgreSQL's internal name (`int4`), of a domain the one that it is over. */
+  readonly columns: ReadonlyMap<string, string>;
   readonly fingerprint: string;
   readonly leaves: readonly Leaf[];
   /** A leaf whose rows have no usable `xmin`, by name: foreign, or of another access method. */
@@ -124,6 +144,7 @@ export async function describe(
   const physical = (await client.query<PhysicalRow>(PHYSICAL, [[...declared.keys()]])).rows;
   const oids = [...new Set(physical.map((relation) => relation.oid))];
   const attributes = (await client.query<AttributeRow>(ATTRIBUTES, [oids])).rows;
+  const types = (await client.query<ColumnRow>(COLUMNS, [[...declared.keys()]])).rows;
   const linesOf = (oid: string) => attributes.filter((row) => row.relation === oid);
   return new Map(
     [...declared].map(([root, columns]) => {
@@ -131,8 +152,9 @@ export async function describe(
       const tree = physical.filter((relation) => relation.root === root && relation.kind !== 'p');
       const leaves = tree.map(({ oid, filenode }) => ({ oid, filenode, fingerprint: fingerprint(oid) }));
       const foreign = tree.find((relation) => relation.heap !== 't')?.name ?? null;
-      const names = new Set(linesOf(root).map((row) => row.column));
-      return [root, { columns: names, fingerprint: fingerprint(root), leaves, foreign }];
+      const ofRoot = types.filter((row) => row.relation === root);
+      const typed = new Map(ofRoot.map(({ column, type }) => [column, type]));
+      return [root, { columns: typed, fingerprint: fingerprint(root), leaves, foreign }];
     }),
   );
 }

@@ -4,6 +4,7 @@ import { openS3Lake } from '../shared/lake/s3.ts';
 import { stageHandler } from '../shared/lambda/stage-handler.ts';
 import { cursorAge } from './cursor-age.ts';
 import { ingest } from './ingest.ts';
+import { undeclaredGauge } from './undeclared.ts';
 
 /** The ingest Lambda: looks at the source once, whatever the event. */
 export const handler = stageHandler('ingest', ['ingestion', 'source'], (deployment) => {
@@ -14,6 +15,6 @@ export const handler = stageHandler('ingest', ['ingestion', 'source'], (deployme
     lake: ingestion,
     work: async (call) =>
       login.use((sourceUrl) => ingest({ ...call, model: totesys, sourceUrl, sourceSchema, ingestion })),
-    measure: async (now, result) => (result ? { CursorAge: cursorAge(now, result) } : {}),
+    measure: async (now, result) => (result ? { CursorAge: cursorAge(now, result), ...undeclaredGauge(result) } : {}),
   };
 });

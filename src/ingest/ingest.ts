@@ -11,6 +11,7 @@ import type { Report, StageResult } from '../shared/report.ts';
 import { type BatchRead, readBatch } from './batch.ts';
 import { heldCursor } from './cursor-age.ts';
 import { parseSnapshot, SOURCE_SETTINGS } from './session.ts';
+import { undeclaredDetail, undeclaredNews } from './undeclared.ts';
 
 export interface IngestContext {
   readonly model: Model;
@@ -57,8 +58,10 @@ async function ingestNext(
   const started = performance.now();
   const batch = (previous?.batch ?? 0) + 1;
   const attempt = randomUUID();
-  const { isNews, ...read } = await readFrom(context, previous, batch, attempt);
-  const detail = heldCursor(parseSnapshot(read.snapshot), before, now());
+  const { isNews, undeclared, ...read } = await readFrom(context, previous, batch, attempt);
+  const detail = { ...heldCursor(parseSnapshot(read.snapshot), before, now()), ...undeclaredDetail(undeclared) };
+  const news = undeclaredNews(detail, before);
+  if (news !== null) report({ event: 'warning', stage: 'ingest', message: news });
   if (!isNews) {
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
     return { batches: 0, head: batch - 1, isUpToDate: true, detail };

@@ -140,3 +140,15 @@ test('the last error of a stage is told, until the stage succeeds', async () => 
   await run(place, 'ingest');
   expect((await statusOf(place)).errors).toEqual([null, null, null]);
 });
+
+test('columns and tables of the source that are not declared are told, and by the run that first sees them', async () => {
+  const place = await freshPlace(template);
+  await run(place, 'run');
+  await place.source.query('alter table staff add column nickname text; create table audit (id int)');
+  const names = 'staff.nickname, table audit';
+  expect(await runMain(['run'], place.environment)).toMatchObject({ status: 0, stderr: expect.stringContaining(names) });
+  expect(await runMain(['run'], place.environment)).toMatchObject({ status: 0, stderr: '' });
+  expect((await runMain(['status'], place.environment)).stdout).toContain(`Undeclared:  ${names}\n`);
+  const events = eventsOf((await runMain(['status', '--json'], place.environment)).stdout);
+  expect(events).toContainEqual({ event: 'undeclared', names });
+});

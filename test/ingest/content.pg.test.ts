@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
-import { int, text, timestamptz } from '../../src/shared/model/column.ts';
+import { int, text } from '../../src/shared/model/column.ts';
 import { table, type Table } from '../../src/shared/model/table.ts';
 import { harness, type Harness, sourceServer, warnings } from './harness.ts';
 
@@ -84,7 +84,7 @@ describe('content that changes without any row being written is read whole', () 
   test('when naive times become times with a zone', async () => {
     const setUp = `create table item (item_id int, at timestamp);
       insert into item values (1, '2024-08-07 12:00:00.000001')`;
-    const source = await settled(setUp, item({ at: timestamptz() }));
+    const source = await settled(setUp, item({ at: text() }));
     await source.sql.query(`set timezone = 'UTC'; alter table item alter column at type timestamptz`);
     expect(await source.rows()).toEqual({ item: 1 });
     expect(await values(source, 'at')).toEqual(['2024-08-07 12:00:00.000001+00']);

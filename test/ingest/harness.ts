@@ -145,6 +145,8 @@ export async function applied(
   return rows;
 }
 
+/** Those about tables, not about what else the source has. */
 export function warnings(source: Harness): readonly string[] {
-  return source.events.flatMap((event) => (event.event === 'warning' ? [event.message ?? ''] : []));
+  const ofTables = source.events.filter(({ event, table }) => event === 'warning' && table !== undefined);
+  return ofTables.map(({ message }) => message ?? '');
 }

@@ -22,7 +22,7 @@ const SOURCE: SourceIdentity = {
 };
 const LEAF = { oid: '100', filenode: '100', fingerprint: 'aa' };
 const DESCRIPTION: Description = {
-  columns: new Set(Object.keys(columns)), fingerprint: 'aa', leaves: [LEAF], foreign: null,
+  columns: new Map(Object.keys(columns).map((name) => [name, 'int4'])), fingerprint: 'aa', leaves: [LEAF], foreign: null,
 };
 
 const READ: IngestedTable = {

@@ -10,10 +10,12 @@ export interface Gauges {
   readonly QuarantinedRows?: number;
   readonly CursorAge?: number;
   readonly BatchesPending?: number;
+  /** Columns and tables that the source has and the model does not declare. */
+  readonly Undeclared?: number;
 }
 
 /** Those of the whole pipeline; the others are a stage's. */
-const OF_PIPELINE = new Set(['Freshness', 'QuarantinedRows', 'CursorAge']);
+const OF_PIPELINE = new Set(['Freshness', 'QuarantinedRows', 'CursorAge', 'Undeclared']);
 const IN_SECONDS = new Set(['Freshness', 'CursorAge']);
 
 type Unit = 'Seconds' | 'Count' | 'Bytes';
