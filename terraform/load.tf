@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "load" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["log/*", "data/*", "state/*"]
+      values   = ["log/*", "data/*", "skip/*", "state/*"]
     }
   }
 

@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "transform" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["log/*", "data/*", "mirror/*", "state/*"]
+      values   = ["log/*", "data/*", "mirror/*", "skip/*", "state/*"]
     }
   }
 }

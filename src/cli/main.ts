@@ -12,6 +12,7 @@ import { count, createOutput, type Output, type Streams } from './output.ts';
 import { run, runStage, runToEnd } from './pipeline.ts';
 import { checkQuarantine, quarantine, readWaiting } from './quarantine.ts';
 import { buildProgram, type Flags, type Request } from './program.ts';
+import { checkSkip, skip } from './skip.ts';
 import { printStatus, readStatus } from './status.ts';
 import { every, parseInterval } from './watch.ts';
 
@@ -75,6 +76,7 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
   compare: ['source', 'warehouse'],
   history: ['warehouse'],
   quarantine: ['warehouse'],
+  skip: ['lake', 'warehouse'],
   demo: [],
   stop: [],
   stage: [],
@@ -86,6 +88,7 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
 async function act(request: Request, flags: Flags, surroundings: Surroundings, output: Output): Promise<boolean> {
   if (request.command === 'stop') return stop(output);
   if (request.command === 'quarantine') checkQuarantine(request.wanted);
+  if (request.command === 'skip') checkSkip(request.wanted);
   const interval = request.command === 'watch' ? parseInterval(request.every) : 0;
   const needs = new Set(NEEDS[request.command === 'stage' ? request.stage : request.command]);
   const isDemo = request.command === 'demo';
@@ -98,7 +101,7 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
   return carryOut(request, context, interval, output);
 }
 
-const LOOKS = new Set<Request['command']>(['status', 'compare', 'history', 'quarantine']);
+const LOOKS = new Set<Request['command']>(['status', 'compare', 'history', 'quarantine', 'skip']);
 
 /** Says whose databases they are; none is started and filled for whoever only looks. */
 async function embeddedWillDo({ command }: Request, output: Output): Promise<boolean> {
@@ -138,6 +141,8 @@ async function carryOut(
     }
     case 'quarantine':
       return quarantine(request.wanted, context, output);
+    case 'skip':
+      return skip(request.wanted, context, output);
     case 'demo':
       return demo(context, output);
   }

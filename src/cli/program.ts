@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Stage } from '../shared/report.ts';
 import { flagOf, type Setting, SETTINGS, type Settings } from './config.ts';
 import type { QuarantineRequest } from './quarantine.ts';
+import type { SkipRequest } from './skip.ts';
 
 /** What somebody asked for on the command line. */
 export type Request =
@@ -11,7 +12,8 @@ export type Request =
   | { readonly command: 'stop' }
   | { readonly command: 'watch'; readonly every: string }
   | { readonly command: 'history'; readonly fact: string; readonly key: string }
-  | { readonly command: 'quarantine'; readonly wanted: QuarantineRequest };
+  | { readonly command: 'quarantine'; readonly wanted: QuarantineRequest }
+  | { readonly command: 'skip'; readonly wanted: SkipRequest };
 
 export interface Flags {
   readonly settings: Settings;
@@ -74,6 +76,7 @@ export function buildProgram(version: string, handle: Handle): Command {
   });
   addHistory(program, handle);
   addQuarantine(program, handle);
+  addSkip(program, handle);
   add('compare', 'compare the warehouse with the source, row by row', ALL, { command: 'compare' });
   add('demo', 'show it all on the embedded databases: a first load, a day in the life, a second load', [], {
     command: 'demo',
@@ -122,6 +125,16 @@ function addQuarantine(program: Command, handle: Handle): void {
     .option('--batch <number>', 'and of one batch')
     .action((ids: string[], options: { readonly table?: string; readonly batch?: string }, command: Command) =>
       ask({ action: 'drop', ids, ...options }, command),
+    );
+}
+
+function addSkip(program: Command, handle: Handle): void {
+  const about = 'the last resort where a batch cannot be used: have it go on without one table';
+  withFlags(program.command('skip').description(about), WAREHOUSE)
+    .argument('<batch>', 'the number of the batch that is stuck')
+    .requiredOption('--table <table>', 'a table of the source, a dimension or a fact, by its whole name')
+    .action((batch: string, { table }: { readonly table: string }, command: Command) =>
+      handle({ command: 'skip', wanted: { batch, table } }, flagsOf(command)),
     );
 }
 

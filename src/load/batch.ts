@@ -1,7 +1,8 @@
 import type pg from 'pg';
-import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import type { ProcessedEntry, TransformedOutput } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import { type Model, QUARANTINE } from '../shared/model/model.ts';
+import type { Skips } from '../shared/lake/skips.ts';
+import { type Model, type OutputSpec, QUARANTINE } from '../shared/model/model.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { loadDimension, type Target } from './dimension.ts';
 import { loadFact } from './fact.ts';
@@ -15,6 +16,7 @@ export interface BatchInput {
   readonly schema: string;
   readonly model: Model;
   readonly entry: ProcessedEntry;
+  readonly skips: Skips;
   /** Load's model, or transform's, differs from the one of the batch before. */
   readonly mended: boolean;
   readonly now: () => Date;
@@ -33,6 +35,7 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
     if (!claimed) return 'lost';
     const target: Target = { client, lake: input.lake, schema: input.schema, batch: entry.batch };
     const counts = new Map<string, TableCounts>();
+    for (const [table, skipped] of Object.entries(entry.skipped ?? {})) add(counts, table, { skipped });
     await loadDimensions(target, input, counts);
     for (const fact of model.facts) {
       const released = await releaseFact(target, model, fact, { mended: input.mended });
@@ -50,26 +53,33 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
   });
 }
 
-async function loadDimensions(
-  target: Target,
-  { model, entry }: BatchInput,
-  counts: Map<string, TableCounts>,
-): Promise<void> {
+async function loadDimensions(target: Target, input: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+  const { model } = input;
   for (const dimension of model.dimensions) {
-    const output = entry.outputs[dimension.name];
-    if (output && output.rows > 0) add(counts, dimension.name, await loadDimension(target, model, dimension, output));
+    const output = outputOf(input, dimension, counts);
+    if (output) add(counts, dimension.name, await loadDimension(target, model, dimension, output));
   }
 }
 
-async function loadFacts(
-  target: Target,
-  { model, entry }: BatchInput,
-  counts: Map<string, TableCounts>,
-): Promise<void> {
+async function loadFacts(target: Target, input: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+  const { model } = input;
   for (const fact of model.facts) {
-    const output = entry.outputs[fact.name];
-    if (output && output.rows > 0) add(counts, fact.name, await loadFact(target, model, fact, output));
+    const output = outputOf(input, fact, counts);
+    if (output) add(counts, fact.name, await loadFact(target, model, fact, output));
   }
+}
+
+/** What the batch brings of an output; null where that is nothing, or skipped, itself or with its source. */
+function outputOf(
+  { entry, skips }: BatchInput,
+  { name, source }: OutputSpec,
+  counts: Map<string, TableCounts>,
+): TransformedOutput | null {
+  const output = entry.outputs[name];
+  if (!output || output.rows === 0) return null;
+  if (!skips.has(entry.batch, name) && !skips.has(entry.batch, source)) return output;
+  add(counts, name, { skipped: output.rows });
+  return null;
 }
 
 async function loadRejected(
@@ -91,5 +101,6 @@ function add(counts: Map<string, TableCounts>, table: string, more: Partial<Tabl
     written: sum.written + (more.written ?? 0),
     quarantined: sum.quarantined + (more.quarantined ?? 0),
     released: sum.released + (more.released ?? 0),
+    ...(more.skipped === undefined ? {} : { skipped: more.skipped }),
   });
 }

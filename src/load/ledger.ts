@@ -22,6 +22,8 @@ export interface TableCounts {
   readonly written: number;
   readonly quarantined: number;
   readonly released: number;
+  /** Rows that were left out because an operator wished so. */
+  readonly skipped?: number;
 }
 
 const HEAD = 'select batch_id, log_id, model_hash from pipeline.ledger order by batch_id desc limit 1';

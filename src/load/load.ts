@@ -4,6 +4,7 @@ import { type ProcessedEntry, processedEntrySchema } from '../shared/lake/entrie
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import { readSkips } from '../shared/lake/skips.ts';
 import type { Model } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
@@ -100,11 +101,11 @@ async function loadNext(
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
-  const outcome = await loadBatch({ client, lake, schema, model, entry, mended, now, waitForLoader }).catch(
-    (error: unknown) => {
-      throw fromPostgres('warehouse', error, { batch });
-    },
-  );
+  const skips = await readSkips(lake);
+  const input = { client, lake, schema, model, entry, skips, mended, now, waitForLoader };
+  const outcome = await loadBatch(input).catch((error: unknown) => {
+    throw fromPostgres('warehouse', error, { batch });
+  });
   if (outcome === 'lost' || outcome === 'busy') {
     report({ event: outcome, stage: 'load', batch });
     return outcome;
@@ -134,6 +135,10 @@ function reportCounts(report: Report, entry: ProcessedEntry, counts: Counts, sec
     quarantined += count.quarantined;
     released += count.released;
     const bytes = entry.outputs[table]?.parts.reduce((sum, part) => sum + part.bytes, 0) ?? 0;
+    if (count.skipped !== undefined) {
+      report({ ...common, event: 'warning', table, message: `${table} is skipped, as was asked for: ${count.skipped} rows` });
+      if (count.quarantined === 0) continue;
+    }
     report({ ...common, event: 'table', table, rows: count.written, bytes, ...nonZero(count) });
   }
   report({ ...common, event: 'batch', rows, ...nonZero({ quarantined, released }), seconds });

@@ -3,6 +3,7 @@ import { dataKey } from '../shared/lake/key.ts';
 import type { DimensionSpec } from '../shared/model/dimension.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
 import { outputHash, type OutputSpec, outputsOf, QUARANTINE, sourcesOf } from '../shared/model/model.ts';
+import type { Skips } from '../shared/lake/skips.ts';
 import type { Report } from '../shared/report.ts';
 import type { Cell } from '../shared/types/type.ts';
 import { dimensionRows } from './dimension.ts';
@@ -12,9 +13,11 @@ import { changedMirrors, isReady, isWhole, type MirrorInput, readMirrorsOf, writ
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
 import { REJECT_COLUMNS, rejectCells, type Reject } from './reject.ts';
+import { wasSkippedSince } from './skipped.ts';
 
 export interface BatchInput extends MirrorInput {
   readonly report: Report;
+  readonly skips: Skips;
 }
 
 type Outputs = Pick<ProcessedEntry, 'outputs' | 'mirrors'>;
@@ -29,8 +32,14 @@ export async function transformBatch(input: BatchInput): Promise<Outputs> {
   const mirrors = await changedMirrors(input, emitter(rejects, rejects));
   const outputs: ProcessedEntry['outputs'] = {};
   for (const output of outputsOf(model)) {
+    if (input.skips.has(entry.batch, output.name)) {
+      // Without its hash it is made whole by the next batch.
+      outputs[output.name] = { hash: '', whole: false, rows: 0, parts: [] };
+      continue;
+    }
     const hash = outputHash(model, output);
-    const before = input.previous?.outputs[output.name]?.hash ?? null;
+    const known = input.previous?.outputs[output.name]?.hash ?? null;
+    const before = wasSkippedSince(input.previous, output, input.skips) ? null : known;
     const ready = isFact(output) || isReady(input, output, mirrors);
     const whole = isFact(output) ? isWhole(entry.tables[output.source]) : ready && before !== hash;
     const writer = new PartWriter(processed, output.columns, (part) => keyOf(input, output.name, part));

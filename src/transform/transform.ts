@@ -4,10 +4,12 @@ import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, process
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import { readSkips } from '../shared/lake/skips.ts';
 import { readState } from '../shared/lake/state.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { transformBatch } from './batch.ts';
+import { leaveOut } from './skipped.ts';
 
 export interface TransformContext {
   readonly model: Model;
@@ -70,7 +72,10 @@ async function transformNext(
   checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
   await checkModel(ingested, entry, model.hash);
   const attempt = randomUUID();
-  const made = await transformBatch({ ...context, entry, previous, attempt }).catch((error: unknown) => {
+  const skips = await readSkips(context.processed);
+  const { entry: kept, skipped } = leaveOut(entry, skips);
+  tellSkipped(report, batch, skipped);
+  const made = await transformBatch({ ...context, entry: kept, previous, attempt, skips }).catch((error: unknown) => {
     throw error instanceof PipelineError ? error.within({ batch }) : error;
   });
   const outcome = await processed.commit({
@@ -82,11 +87,19 @@ async function transformNext(
     snapshot_at: entry.snapshot_at,
     model: model.hash,
     ...made,
+    ...(skips.keys.length > 0 ? { skips: [...skips.keys], skipped } : {}),
   });
   const rows = Object.values(made.outputs).reduce((sum, output) => sum + output.rows, 0);
   const seconds = (performance.now() - started) / 1000;
   report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, seconds });
   return outcome === 'won';
+}
+
+function tellSkipped(report: Report, batch: number, skipped: Readonly<Record<string, number>>): void {
+  for (const [table, rows] of Object.entries(skipped)) {
+    const message = `${table} is skipped, as was asked for: ${rows} rows`;
+    report({ event: 'warning', stage: 'transform', batch, table, message });
+  }
 }
 
 function behind(head: number, until: number): PipelineError {

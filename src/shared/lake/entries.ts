@@ -98,5 +98,9 @@ export const processedEntrySchema = v.object({
   outputs: v.record(v.string(), outputSchema),
   /** Every mirror as of this batch: transform of the next one reads exactly these. */
   mirrors: v.record(v.string(), mirrorSchema),
+  /** All skips that transform knew of: those it did not are news to the next batch. Not in older entries. */
+  skips: v.optional(v.array(v.string())),
+  /** Rows of source tables that this batch does without, as an operator wished. */
+  skipped: v.optional(v.record(v.string(), count)),
 });
 export type ProcessedEntry = v.InferOutput<typeof processedEntrySchema>;

@@ -9,6 +9,7 @@ const KEY_MAX_BYTES = 1024;
 const LOG_KEY = /^log\/(\d{20})\.json$/;
 
 export const LOG_PREFIX = 'log/';
+export const SKIP_PREFIX = 'skip/';
 
 export function isKey(key: string): boolean {
   return key.length <= KEY_MAX_BYTES && key.split('/').every((segment) => SEGMENT.test(segment));
@@ -48,6 +49,19 @@ export function dataKey(
 /** `mirror/<table>/<20-digit batch>/<attempt>/part-<n>.parquet` */
 export function mirrorKey(table: string, batch: number, attempt: string, part: number): string {
   return partKey('mirror', table, batch, attempt, part, 'parquet');
+}
+
+/** `skip/<20 digits>/<table>`: what an operator gave up on. */
+export function skipKey(batch: number, table: string): string {
+  const key = `${SKIP_PREFIX}${batchSegment(batch)}/${tableSegment(table)}`;
+  checkKey(key);
+  return key;
+}
+
+/** The batch of such a key; null for any other key. */
+export function batchOfSkipKey(key: string): number | null {
+  const batch = Number(/^skip\/(\d{20})\//.exec(key)?.[1]);
+  return Number.isSafeInteger(batch) && batch > 0 ? batch : null;
 }
 
 export function stateKey(stage: string): string {
