@@ -1,3 +1,4 @@
+import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable, MirrorObjects, Part } from '../shared/lake/entries.ts';
 import { mirrorKey } from '../shared/lake/key.ts';
 import type { Lake } from '../shared/lake/lake.ts';
@@ -71,6 +72,7 @@ export function sameRow(a: MirrorRow, b: MirrorRow): boolean {
 /**
  * Brings a mirror up to a batch. A table that was read whole is replaced: what the source deleted leaves it. A row
  * without a key cannot be referred to: it goes to quarantine under its table's own name.
+ * @throws PipelineError `key_not_unique`: of two rows with one key, which is looked up would be left to chance.
  */
 export async function applyBatch(
   mirror: Mirror,
@@ -80,14 +82,21 @@ export async function applyBatch(
   reject: (row: Reject) => Promise<void>,
 ): Promise<void> {
   const gone = ingested.whole === null ? null : new Set([...mirror.entries].map(([key]) => key));
+  const seen = new Set<string>();
+  const isAgain = (key: string): boolean => {
+    // Of a table that is read whole, what is in the mirror and not to go has been seen: no second set of all keys.
+    if (gone !== null) return mirror.now(key) !== undefined && !gone.delete(key);
+    const before = seen.size;
+    return seen.add(key).size === before;
+  };
   for await (const { header, records } of recordsOf(lake, ingested)) {
     const positions = mirror.columns.map((column) => header.indexOf(column));
     for (const record of records) {
       const row = positions.map((at) => ownedOrNull(record[at] ?? null));
       const key = row[0] ?? null;
       if (key === null) await reject(keyless(table, mirror.columns, header, record));
+      else if (isAgain(key)) throw notUnique(table, mirror.columns);
       else mirror.set(key, row);
-      if (key !== null) gone?.delete(key);
     }
   }
   for (const key of gone ?? []) mirror.remove(key);
@@ -95,6 +104,11 @@ export async function applyBatch(
 
 function keyless(table: string, [column = '']: readonly string[], header: readonly string[], record: CsvRecord): Reject {
   return { table, key: null, column, reason: 'is null', row: sourceRow(header, record) };
+}
+
+function notUnique(table: string, [column = '']: readonly string[]): PipelineError {
+  const message = `a batch holds two rows of ${table} with one key, so ${table}.${column} is no key`;
+  return new PipelineError('key_not_unique', message, { table, column });
 }
 
 function ownedOrNull(field: string | null): string | null {

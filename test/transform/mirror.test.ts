@@ -32,6 +32,23 @@ async function apply(mirror: Mirror, lake: Lake, table: string, rows: IngestedTa
   await applyBatch(mirror, lake, table, rows, () => Promise.reject(new Error('a row has no key')));
 }
 
+describe('two rows of one key in a batch', () => {
+  test.each<[string, readonly (readonly CsvCell[])[], string | null]>([
+    ['of a key that is new', [row(3, 'Cat'), row(3, 'Kit')], null],
+    ['of a key that was there', [row(1, 'Ann'), row(1, 'Anna')], null],
+    ['of a new key in a table that is read whole', [row(1, 'Ann'), row(3, 'Cat'), row(3, 'Kit')], 'first read'],
+    ['of a known key in a table that is read whole', [row(1, 'Ann'), row(3, 'Cat'), row(1, 'Ann')], 'first read'],
+  ])('are refused, %s: which one is looked up would be left to chance', async (_which, rows, whole) => {
+    const lakes = await freshLakes();
+    const mirror = new Mirror(COLUMNS, new Map([['1', ['1', 'Ann', null]]]));
+    await expect(apply(mirror, lakes.ingestion, 'person', await people(lakes, rows, whole, 2))).rejects.toMatchObject({
+      kind: 'key_not_unique',
+      message: 'a batch holds two rows of person with one key, so person.person_id is no key',
+      context: { table: 'person', column: 'person_id' },
+    });
+  });
+});
+
 describe('a mirror', () => {
   test('takes new rows and changed ones, and knows what there was before', async () => {
     const lakes = await freshLakes();
