@@ -1,37 +1,13 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { StageResult, Stage } from '../../../src/shared/report.ts';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { generateTotesys } from '../../../src/local/totesys/generate.ts';
-import { freshTopic, listenTo, type Listener } from '../../support/alerts.ts';
 import { metricsOf } from '../../support/metrics.ts';
 import { startMoto } from '../../support/moto.ts';
 import { afterwards, connectTo, freshDatabase } from '../../support/postgres.ts';
-import { freshBucket, testS3Client } from '../../support/s3.ts';
-import { awsEnvironment, rdsSecret, testSecret, type TestSecret } from '../../support/secrets.ts';
+import { rdsSecret } from '../../support/secrets.ts';
+import { coldStart, deployedOn, HALF_HOUR, keepLog, type Scene, SWEEP } from './scene.ts';
 
 const moto = await startMoto();
 if (moto) afterwards(() => moto.stop());
-
-type Handler = (event: unknown, context: { getRemainingTimeInMillis: () => number }) => Promise<StageResult>;
-
-/** A cold start: nothing is kept from another test's. */
-async function coldStart(stage: Stage): Promise<Handler> {
-  vi.resetModules();
-  const handlers = {
-    ingest: () => import('../../../src/ingest/handler.ts'),
-    transform: () => import('../../../src/transform/handler.ts'),
-    load: () => import('../../../src/load/handler.ts'),
-  };
-  return (await handlers[stage]()).handler;
-}
-
-const HALF_HOUR = { getRemainingTimeInMillis: () => 1_800_000 };
-const SWEEP = { wake: 'sweep' };
-
-interface Scene {
-  readonly sourceUrl: string;
-  readonly secrets: Readonly<Record<'source' | 'warehouse', TestSecret>>;
-  readonly alerts: Listener;
-}
 
 let sourceUrl = '';
 
@@ -40,41 +16,12 @@ beforeAll(async () => {
   await generateTotesys(await connectTo(sourceUrl), { orders: 50, seed: 3 });
 });
 
-/** A deployment of its own: buckets, secrets, a topic, an empty warehouse. */
 async function deployed(): Promise<Scene> {
   if (!moto) throw new Error('no moto');
-  const s3 = testS3Client(moto.endpoint);
-  const warehouseUrl = await freshDatabase();
-  const topicArn = await freshTopic(moto);
-  const secrets = {
-    source: await testSecret(moto, rdsSecret(sourceUrl)),
-    warehouse: await testSecret(moto, rdsSecret(warehouseUrl)),
-  };
-  const environment = {
-    ...awsEnvironment(moto),
-    INGESTION_BUCKET: await freshBucket(s3),
-    PROCESSED_BUCKET: await freshBucket(s3),
-    SOURCE_SECRET_ARN: secrets.source.arn,
-    WAREHOUSE_SECRET_ARN: secrets.warehouse.arn,
-    ALERT_TOPIC_ARN: topicArn,
-    POWERTOOLS_DEV: 'true',
-  };
-  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-  return { sourceUrl, secrets, alerts: await listenTo(moto, topicArn) };
+  return deployedOn(moto, sourceUrl);
 }
 
-/** Lines of the log, in the order in which they were written. */
-let lines: Record<string, unknown>[] = [];
-
-beforeEach(() => {
-  lines = [];
-  const keep = (line: unknown) => void lines.push(JSON.parse(String(line)));
-  for (const method of ['info', 'warn', 'error', 'debug'] as const) vi.spyOn(console, method).mockImplementation(keep);
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllEnvs();
-});
+const log = keepLog();
 
 describe.runIf(moto)('the three handlers', () => {
   test('bring what is in the source into the warehouse, whatever event wakes them', async () => {
@@ -83,11 +30,11 @@ describe.runIf(moto)('the three handlers', () => {
     expect(await (await coldStart('ingest'))('nonsense', HALF_HOUR)).toMatchObject({ stage: 'ingest', batches: 1, head: 1 });
     expect(await (await coldStart('transform'))(null, HALF_HOUR)).toMatchObject({ stage: 'transform', batches: 1, head: 1 });
     expect(await (await coldStart('load'))(SWEEP, HALF_HOUR)).toMatchObject({ stage: 'load', batches: 1, head: 1 });
-    expect(lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)).toEqual([
+    expect(log.lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)).toEqual([
       'woken by an event of no known form; it is still a wake-up',
       'woken by an event of no known form; it is still a wake-up',
     ]);
-    for (const line of lines) expect(line).toMatchObject({ stage: expect.any(String), batch: expect.any(Number), table: expect.any(String) });
+    for (const line of log.lines) expect(line).toMatchObject({ stage: expect.any(String), batch: expect.any(Number), table: expect.any(String) });
     const names = await metricsOf(moto).names();
     for (const name of ['Freshness{}', 'QuarantinedRows{}', 'CursorAge{}', 'BatchesPending{Stage=load}', 'Duration{Stage=ingest}',
       'Rows{Stage=ingest,Table=sales_order}', 'Bytes{Stage=transform,Table=fact_sales_order}', 'Rows{Stage=load,Table=dim_staff}']) {
@@ -140,9 +87,9 @@ describe.runIf(moto)('a failing batch', () => {
     vi.stubEnv('ALERT_TOPIC_ARN', '');
     await secrets.source.rotate('hunter2');
     await expect((await coldStart('ingest'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_malformed' });
-    const failure = lines.find(({ level }) => level === 'ERROR');
+    const failure = log.lines.find(({ level }) => level === 'ERROR');
     expect(failure).toMatchObject({ kind: 'secret_malformed', stage: 'ingest', batch: 1, hint: expect.any(String) });
-    expect(JSON.stringify(lines)).not.toContain('hunter2');
+    expect(JSON.stringify(log.lines)).not.toContain('hunter2');
   });
 
   test('is told although the topic refuses, by the log; and again when the topic is back', async () => {
@@ -151,7 +98,7 @@ describe.runIf(moto)('a failing batch', () => {
     await secrets.warehouse.remove();
     vi.stubEnv('ALERT_TOPIC_ARN', `${topic}-gone`);
     await expect((await coldStart('load'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_denied' });
-    expect(lines.map(({ message }) => message)).toContain('an alert could not be published');
+    expect(log.lines.map(({ message }) => message)).toContain('an alert could not be published');
     vi.stubEnv('ALERT_TOPIC_ARN', topic);
     await expect((await coldStart('load'))(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_denied' });
     expect(await alerts.heard()).toHaveLength(1);
@@ -172,7 +119,7 @@ describe.runIf(moto)('a failing batch', () => {
     vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', 'http://127.0.0.1:9');
     const ingest = await coldStart('ingest');
     await expect(ingest(SWEEP, HALF_HOUR)).rejects.toMatchObject({ kind: 'secret_unavailable' });
-    expect(lines.filter(({ kind, level }) => kind === 'secret_unavailable' && level === 'WARN')).toHaveLength(2);
+    expect(log.lines.filter(({ kind, level }) => kind === 'secret_unavailable' && level === 'WARN')).toHaveLength(2);
   });
 
   test('in a lake that cannot be written to is told by each container once, not each time', async () => {
