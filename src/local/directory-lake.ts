@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
@@ -10,12 +9,9 @@ import type { ErrorKind } from '../shared/errors.ts';
 import { checkKey, checkPrefix, isKey } from '../shared/lake/key.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { errorCode, isFolder, linkOnce, makeFolders, syncFolder } from './disk.ts';
+import { asideName, discard, INCOMING, sweep } from './incoming.ts';
 
-/** Where files are written aside. No key can name it, since no segment of a key is hidden. */
-const INCOMING = '.incoming';
 const READ_BYTES = 256 * 1024;
-/** A file aside that nobody has written to for this long was left by a process that was killed. */
-const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
 
 /**
  * A lake in a directory of one file system with hard links. An object is written aside, synced, and then linked to its
@@ -88,7 +84,7 @@ export class DirectoryLake implements Lake {
   async #writeAside(
     key: string, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<{ readonly path: string; readonly bytes: number }> {
-    const path = join(await this.#onDisk(key, () => this.#incoming()), randomUUID());
+    const path = join(await this.#onDisk(key, () => this.#incoming()), await asideName());
     const handle = await this.#onDisk(key, () => open(path, 'wx'));
     let bytes = 0;
     try {
@@ -211,23 +207,8 @@ export class DirectoryLake implements Lake {
   }
 }
 
-/** What cannot be removed now is swept another day; it must not hide how the call itself ended. */
-async function discard(aside: string): Promise<void> {
-  await rm(aside, { force: true }).catch(() => null);
-}
-
-async function sweep(folder: string): Promise<void> {
-  const oldest = Date.now() - ABANDONED_AFTER_MS;
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    // Another process may be sweeping, or be done with its file: what is gone is swept.
-    const file = await stat(path).catch(() => null);
-    if (file !== null && file.mtimeMs < oldest) await discard(path);
-  }
-}
-
 const KINDS: Readonly<Record<string, ErrorKind>> = {
-  ENOSPC: 'lake_full', EDQUOT: 'lake_full',
+  ENOSPC: 'lake_full', EDQUOT: 'lake_full', EFBIG: 'lake_full',
   EACCES: 'lake_denied', EPERM: 'lake_denied', EROFS: 'lake_denied', ENOTDIR: 'lake_denied', EEXIST: 'lake_denied',
 };
 

@@ -34,7 +34,7 @@ const REMEDIES = {
   },
   key_not_unique: {
     retry: 'never',
-    hint: 'Make the key unique, or declare one that is; the batch stays as it is: start over with a new lake and warehouse.',
+    hint: 'Make the key unique, or declare one that is; the batch stays as it is: `starling skip` has it go on without the table.',
     sms: 'a declared key has two rows: see the runbook',
   },
 
@@ -88,6 +88,16 @@ const REMEDIES = {
     retry: 'next_run',
     hint: 'The source went back in time. A lagging replica catches up; after a restore run `starling ingest --whole`.',
     sms: 'the source went back: after a restore, ingest with whole=true',
+  },
+  source_busy: {
+    retry: 'soon',
+    hint: 'Raise the limit that the message names (of the server, the database, the role or the pooler), or end idle sessions.',
+    sms: 'the source has no connection free: end idle sessions, or raise limit',
+  },
+  source_full: {
+    retry: 'next_run',
+    hint: 'The disk of the source is full: free some space; it carries on by itself.',
+    sms: 'the disk of the source is full: free some space',
   },
   source_failed: {
     retry: 'next_run',
@@ -145,6 +155,16 @@ const REMEDIES = {
     retry: 'never',
     hint: 'Run `starling init` if nothing is loaded yet or the model has grown; else mend the table or the model.',
     sms: 'a warehouse table is not what the model says: see the log',
+  },
+  warehouse_busy: {
+    retry: 'soon',
+    hint: 'Raise the limit that the message names (of the server, the database, the role or the pooler), or end idle sessions.',
+    sms: 'the warehouse has no connection free: end idle sessions, raise limit',
+  },
+  warehouse_full: {
+    retry: 'next_run',
+    hint: 'The disk of the warehouse is full: free some space; it carries on by itself.',
+    sms: 'the disk of the warehouse is full: free some space',
   },
   warehouse_failed: {
     retry: 'next_run',

@@ -13,7 +13,7 @@ vi.mock('node:fs/promises', { spy: true });
 const failure = (code: string): Error => Object.assign(new Error(`${code}: injected`), { code });
 
 const KINDS = [
-  ['ENOSPC', 'lake_full'], ['EDQUOT', 'lake_full'], ['EACCES', 'lake_denied'], ['EPERM', 'lake_denied'],
+  ['ENOSPC', 'lake_full'], ['EDQUOT', 'lake_full'], ['EFBIG', 'lake_full'], ['EACCES', 'lake_denied'], ['EPERM', 'lake_denied'],
   ['EROFS', 'lake_denied'], ['EIO', 'lake_unavailable'], ['EMFILE', 'lake_unavailable'],
 ];
 

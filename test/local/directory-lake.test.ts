@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DirectoryLake } from '../../src/local/directory-lake.ts';
 import { bytes, chunks, keys, lakeContract, text } from '../shared/lake/contract.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
 
 let home = '';
 beforeAll(async () => {
@@ -43,11 +43,11 @@ describe('what is written aside', () => {
     expect(await readdir(join(root, '.incoming'))).toEqual([]);
   });
 
-  test('what a killed process left does not count, and is swept when it is a day old', async () => {
+  test('what a killed process left does not count, and is swept when it is an hour old', async () => {
     const root = freshRoot();
     const aside = join(root, '.incoming');
     await mkdir(aside, { recursive: true });
-    for (const [name, ageMs] of [['old', DAY_MS + 60_000], ['young', DAY_MS - 60_000]] as const) {
+    for (const [name, ageMs] of [['old', HOUR_MS + 60_000], ['young', HOUR_MS - 60_000]] as const) {
       await writeFile(join(aside, name), 'half an obj');
       await utimes(join(aside, name), new Date(), new Date(Date.now() - ageMs));
     }
@@ -56,6 +56,25 @@ describe('what is written aside', () => {
     expect((await readdir(aside)).toSorted()).toEqual(['old', 'young']);
     await lake.put('data/t/part-0.csv', chunks(bytes('x')));
     expect(await readdir(aside)).toEqual(['young']);
+  });
+
+  test.each([
+    ['is left alone while its writer is alive', process.pid, 1],
+    // One that has ended: nobody gets its id so soon.
+    ['is swept at once when its writer is dead', spawnSync(process.execPath, ['--version']).pid, 0],
+  ])('a half object %s', async (_what, pid, left) => {
+    const root = freshRoot();
+    let aside = '';
+    const watched = (async function* () {
+      yield bytes('half an obj');
+      [aside = ''] = await readdir(join(root, '.incoming'));
+      yield bytes('ect');
+    })();
+    await new DirectoryLake(root).put('data/t/part-0.csv', watched);
+    const name = aside.replace(`-${process.pid}-`, `-${pid}-`);
+    await writeFile(join(root, '.incoming', name), 'half an obj');
+    await new DirectoryLake(root).put('data/t/part-1.csv', chunks(bytes('x')));
+    expect(await readdir(join(root, '.incoming'))).toEqual(left === 1 ? [name] : []);
   });
 });
 

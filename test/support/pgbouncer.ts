@@ -12,8 +12,11 @@ export function hasPgbouncer(): boolean {
   return hasProgram('pgbouncer', 'all tests that need a pooler');
 }
 
-/** A pooler in session mode in front of the server of `url`, with one connection a database for all its clients. */
-export async function pooled(url: string): Promise<string> {
+/**
+ * A pooler in session mode in front of the server of `url`, with one connection a database for all its clients.
+ * @param more Lines of its settings.
+ */
+export async function pooled(url: string, more: readonly string[] = []): Promise<string> {
   const directory = await temporaryDirectory();
   const { hostname, port, username, password } = new URL(url);
   const listenPort = await freePort();
@@ -22,7 +25,7 @@ export async function pooled(url: string): Promise<string> {
     '[databases]', `* = host=${hostname} port=${port}`,
     '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${listenPort}`, 'unix_socket_dir =',
     'auth_type = plain', `auth_file = ${join(directory, 'users.txt')}`,
-    'pool_mode = session', 'default_pool_size = 1',
+    'pool_mode = session', 'default_pool_size = 1', ...more,
   ];
   const file = join(directory, 'pgbouncer.ini');
   await writeFile(file, `${settings.join('\n')}\n`, { mode: 0o644 });

@@ -1,13 +1,12 @@
+import { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import pgpass from 'pgpass';
 import { PipelineError } from '../errors.ts';
 import { fromPostgres, type Side } from './errors.ts';
 import { literal } from './sql.ts';
+import { splitTimeouts, type Timeouts } from './timeouts.ts';
 import { splitUrl, waysOf } from './tls.ts';
-
-/** Long enough for a sleeping serverless database to wake, short enough for a Lambda. */
-const CONNECT_TIMEOUT_MS = 20_000;
 
 /** The other end's part of this is `KEEPALIVE_SETTINGS`. */
 const KEEPALIVE_DELAY_MS = 60_000;
@@ -21,28 +20,29 @@ export async function connect(
   url: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<pg.Client> {
-  const [connectionString, tls] = splitUrl(side, url, process.env);
+  const [withoutTls, tls] = splitUrl(side, url, process.env);
+  const [connectionString, timeouts] = splitTimeouts(side, withoutTls, process.env);
   const [first, second] = await waysOf(side, tls);
   try {
-    return await connectWith(side, connectionString, first ?? false, settings);
+    return await connectWith(side, clientFor(side, connectionString, first ?? false, timeouts), timeouts, settings);
   } catch (error) {
     // The other way of sslmode `allow` or `prefer`.
     if (second === undefined || (error instanceof PipelineError && error.kind === 'config')) throw error;
-    return connectWith(side, connectionString, second, settings);
+    return connectWith(side, clientFor(side, connectionString, second, timeouts), timeouts, settings);
   }
 }
 
 async function connectWith(
   side: Side,
-  connectionString: string,
-  ssl: ConnectionOptions | false,
+  client: pg.Client,
+  { silence }: Timeouts,
   settings: Readonly<Record<string, string>>,
 ): Promise<pg.Client> {
-  const client = clientFor(side, connectionString, ssl);
   // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
   client.on('error', () => undefined);
   try {
     await client.connect();
+    endWhenSilent(client, silence);
     // Not as start-up options: pgbouncer refuses those that it does not know.
     const entries = Object.entries(settings);
     const calls = entries.map(([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`);
@@ -54,8 +54,17 @@ async function connectWith(
   }
 }
 
-function clientFor(side: Side, connectionString: string, ssl: ConnectionOptions | false): pg.Client {
-  const client = parsed(side, connectionString, ssl);
+/** What waits on the connection then fails. Whatever comes or goes, of a COPY for one, begins the time anew. */
+function endWhenSilent({ connection: { stream } }: pg.Client, limitMs: number): void {
+  if (!(stream instanceof Socket)) throw new TypeError('the driver for Node has a Socket');
+  stream.setTimeout(limitMs, () => {
+    const message = `nothing came from the server and nothing went to it for ${limitMs / 1_000} s`;
+    stream.destroy(Object.assign(new Error(message), { code: 'ETIMEDOUT' }));
+  });
+}
+
+function clientFor(side: Side, connectionString: string, ssl: ConnectionOptions | false, timeouts: Timeouts): pg.Client {
+  const client = parsed(side, connectionString, ssl, timeouts);
   // Neither the URL nor PGPASSWORD has one. Left to itself, the driver would warn that it reads the file.
   if (!client.password) Object.assign(client, { password: async () => fromPassfile(side, client) });
   return client;
@@ -74,13 +83,13 @@ async function fromPassfile(side: Side, client: pg.Client): Promise<string> {
   throw new PipelineError(`${side}_denied`, `${side}: no password for ${whose}: ${where}`);
 }
 
-function parsed(side: Side, connectionString: string, ssl: ConnectionOptions | false): pg.Client {
+function parsed(side: Side, connectionString: string, ssl: ConnectionOptions | false, { connect }: Timeouts): pg.Client {
   try {
     return new pg.Client({
       connectionString,
       ssl,
       application_name: 'starling',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: connect,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
       types: asText,

@@ -3,7 +3,7 @@ import { type ErrorContext, type ErrorKind, PipelineError } from '../errors.ts';
 /** Which of the two databases it is. */
 export type Side = 'source' | 'warehouse';
 
-type Kinds = Record<'unreachable' | 'denied' | 'locked' | 'structure' | 'failed', ErrorKind>;
+type Kinds = Record<'unreachable' | 'denied' | 'locked' | 'structure' | 'busy' | 'full' | 'failed', ErrorKind>;
 
 const KINDS: Record<Side, Kinds> = {
   source: {
@@ -11,6 +11,8 @@ const KINDS: Record<Side, Kinds> = {
     denied: 'source_denied',
     locked: 'source_locked',
     structure: 'source_structure',
+    busy: 'source_busy',
+    full: 'source_full',
     failed: 'source_failed',
   },
   warehouse: {
@@ -18,6 +20,8 @@ const KINDS: Record<Side, Kinds> = {
     denied: 'warehouse_denied',
     locked: 'warehouse_locked',
     structure: 'warehouse_schema',
+    busy: 'warehouse_busy',
+    full: 'warehouse_full',
     failed: 'warehouse_failed',
   },
 };
@@ -66,14 +70,21 @@ function codeOf(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
-/** By SQLSTATE, see PostgreSQL's appendix A. A pooler calls a wrong password a violation of the protocol. */
+/** By SQLSTATE, see PostgreSQL's appendix A. */
 function ofServer(code: string, error: unknown): keyof Kinds {
-  if (code === '08P01' && error instanceof Error && /authentication failed/i.test(error.message)) return 'denied';
+  if (code === '08P01' && error instanceof Error) return ofPooler(error.message);
   if (/^(08|57P)/.test(code) || code === '3D000') return 'unreachable';
   if (code.startsWith('28') || code === '42501' || code === '3F000') return 'denied';
   if (code === '55P03' || code === '40P01') return 'locked';
   if (code === '42P01' || code === '42703') return 'structure';
-  return 'failed';
+  if (code === '53300') return 'busy';
+  return code === '53100' ? 'full' : 'failed';
+}
+
+/** To pgbouncer everything is a violation of the protocol: a wrong password, and that all of its connections are taken. */
+function ofPooler(message: string): keyof Kinds {
+  if (/authentication failed/i.test(message)) return 'denied';
+  return /query_wait_timeout|no more connections allowed|too many/i.test(message) ? 'busy' : 'unreachable';
 }
 
 /** Null for what is neither the driver's nor the network's: a bug. */

@@ -24,7 +24,11 @@ describe('an error of the server has the kind of its SQLSTATE', () => {
     ['42703', 'source_structure', 'warehouse_schema'],
     ['57014', 'source_failed', 'warehouse_failed'],
     ['40001', 'source_failed', 'warehouse_failed'],
-    ['53300', 'source_failed', 'warehouse_failed'],
+    ['53300', 'source_busy', 'warehouse_busy'],
+    ['53100', 'source_full', 'warehouse_full'],
+    ['53200', 'source_failed', 'warehouse_failed'],
+    ['53400', 'source_failed', 'warehouse_failed'],
+    ['08P01', 'source_unreachable', 'warehouse_unreachable'],
     ['22012', 'source_failed', 'warehouse_failed'],
     ['23505', 'source_failed', 'warehouse_failed'],
     ['XX001', 'source_failed', 'warehouse_failed'],
@@ -32,6 +36,18 @@ describe('an error of the server has the kind of its SQLSTATE', () => {
     const error = coded(sqlstate);
     expect(fromPostgres('source', error)).toMatchObject({ name: 'PipelineError', kind: source, context: { sqlstate } });
     expect(fromPostgres('warehouse', error)).toMatchObject({ kind: warehouse, context: { sqlstate } });
+  });
+});
+
+describe('what a pooler says, which calls everything a violation of the protocol, has the kind of what it says', () => {
+  test.each([
+    ['password authentication failed', 'source_denied'],
+    ['query_wait_timeout', 'source_busy'],
+    ['no more connections allowed (max_client_conn)', 'source_busy'],
+    ['server login failed: FATAL sorry, too many clients already', 'source_busy'],
+    ['server conn crashed?', 'source_unreachable'],
+  ])('%s', (message, kind) => {
+    expect(fromPostgres('source', coded('08P01', message))).toMatchObject({ kind, context: { sqlstate: '08P01' } });
   });
 });
 
