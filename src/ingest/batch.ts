@@ -139,7 +139,7 @@ async function readTables(
     const { plan, rows } = await count(input, planned);
     if (plan.unexpected) warn(input, name, `read whole: ${plan.whole}`);
     const copied = await readTable({ ...input, snapshot }, plan);
-    const read = plan.table.strategy.kind === 'xmin' ? await vouch(input, plan, copied, rows, confirmed) : copied;
+    const read = plan.table.strategy.kind === 'xmin' ? await vouch(input, plan, snapshot, copied, rows, confirmed) : copied;
     tables[name] = read;
     if (read.rows === 0) continue;
     const bytes = read.parts.reduce((sum, part) => sum + part.bytes, 0);
@@ -162,13 +162,14 @@ async function count(
 /** Adds what the next batch proves its completeness and its past by. */
 async function vouch(
   { client, schema }: BatchInput,
-  { table, where }: TablePlan,
+  plan: TablePlan,
+  snapshot: Snapshot,
   read: IngestedTable,
   counted: number | null,
   confirmed: Testimony['confirmed'],
 ): Promise<IngestedTable> {
-  const rows = where === true ? read.rows : counted;
-  const witnesses = await nextWitnesses(client, schema, table, where, confirmed.get(table.name) ?? []);
+  const rows = plan.where === true ? read.rows : counted;
+  const witnesses = await nextWitnesses(client, schema, plan, snapshot, confirmed.get(plan.table.name) ?? []);
   return { ...read, ...(rows === null ? {} : { rows_in_source: rows }), witnesses: [...witnesses] };
 }
 

@@ -129,6 +129,8 @@ export interface Description {
   readonly columns: ReadonlyMap<string, string>;
   readonly fingerprint: string;
   readonly leaves: readonly Leaf[];
+  /** It has neither partitions nor children: all of its rows are its own. */
+  readonly isAlone: boolean;
   /** A leaf whose rows have no usable `xmin`, by name: foreign, or of another access method. */
   readonly foreign: string | null;
 }
@@ -151,10 +153,11 @@ export async function describe(
       const fingerprint = (oid: string) => fingerprintOf(linesOf(oid), columns);
       const tree = physical.filter((relation) => relation.root === root && relation.kind !== 'p');
       const leaves = tree.map(({ oid, filenode }) => ({ oid, filenode, fingerprint: fingerprint(oid) }));
+      const isAlone = leaves.every((leaf) => leaf.oid === root);
       const foreign = tree.find((relation) => relation.heap !== 't')?.name ?? null;
       const ofRoot = types.filter((row) => row.relation === root);
       const typed = new Map(ofRoot.map(({ column, type }) => [column, type]));
-      return [root, { columns: typed, fingerprint: fingerprint(root), leaves, foreign }];
+      return [root, { columns: typed, fingerprint: fingerprint(root), leaves, isAlone, foreign }];
     }),
   );
 }

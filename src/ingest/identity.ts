@@ -60,11 +60,13 @@ async function readStatistics(client: pg.Client): Promise<NonNullable<SourceIden
   return Object.fromEntries(rows.map(({ name, since }) => [name, since]));
 }
 
-/** All of them: somebody may have reset one or another by hand, a crash leaves none. */
+/**
+ * Any of them: PostgreSQL's own crash leaves none, but a server that keeps some of them elsewhere, or never says when one
+ * began, must not hide it. Somebody who resets one by hand has the tables read whole, once.
+ */
 function hasCrashed(before: SourceIdentity, now: SourceIdentity): boolean {
   const known = Object.entries(before.statistics ?? {});
-  const both = known.filter(([name]) => now.statistics?.[name] !== undefined);
-  return both.length > 0 && both.every(([name, since]) => now.statistics?.[name] !== since);
+  return known.some(([name, since]) => now.statistics?.[name] !== undefined && now.statistics[name] !== since);
 }
 
 /** The name of what differs, for people; null where it is the same source. */
@@ -74,6 +76,6 @@ export function identityChange(before: SourceIdentity, now: SourceIdentity): str
   if (before.in_recovery !== now.in_recovery) return 'role (primary or standby)';
   if (before.timeline !== now.timeline) return 'timeline';
   if (before.address !== now.address || before.port !== now.port) return 'address';
-  if (hasCrashed(before, now)) return 'start of statistics (a crash moves it)';
+  if (hasCrashed(before, now)) return 'start of statistics (a crash moves it, and a reset by hand)';
   return null;
 }

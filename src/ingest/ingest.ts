@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PipelineError } from '../shared/errors.ts';
+import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
@@ -9,6 +10,7 @@ import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { type BatchRead, readBatch } from './batch.ts';
+import { againAfterConflict, withLastWord } from './conflict.ts';
 import { heldCursor } from './cursor-age.ts';
 import { parseSnapshot, SOURCE_SETTINGS } from './session.ts';
 import { undeclaredDetail, undeclaredNews } from './undeclared.ts';
@@ -40,7 +42,7 @@ export async function ingest(context: IngestContext): Promise<StageResult> {
     // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
     const head = await log.head(before?.batch);
     const previous = head === 0 ? null : await log.read(head);
-    const outcome = await ingestNext(context, log, previous, before);
+    const outcome = await againAfterConflict(context.report, () => ingestNext(context, log, previous, before));
     if (outcome !== 'lost') return { stage: 'ingest', ...outcome };
   }
   throw new PipelineError('lake_unavailable', `${TRIES} times another worker was first: too many ingest at once`);
@@ -58,7 +60,11 @@ async function ingestNext(
   const started = performance.now();
   const batch = (previous?.batch ?? 0) + 1;
   const attempt = randomUUID();
-  const { isNews, undeclared, ...read } = await readFrom(context, previous, batch, attempt);
+  const { isNews, undeclared, ...read } = await givingBack(
+    context.ingestion,
+    { tables: model.tables.map(({ name }) => name), batch, attempt },
+    () => readFrom(context, previous, batch, attempt),
+  );
   const detail = { ...heldCursor(parseSnapshot(read.snapshot), before, now()), ...undeclaredDetail(undeclared) };
   const news = undeclaredNews(detail, before);
   if (news !== null) report({ event: 'warning', stage: 'ingest', message: news });
@@ -90,7 +96,8 @@ async function readFrom(
   const client = await connect('source', context.sourceUrl, SOURCE_SETTINGS);
   try {
     const { model, ingestion: lake, sourceSchema: schema, report, now, whole = false } = context;
-    return await readBatch({ client, lake, model, schema, previous, batch, attempt, whole, report, now });
+    const input = { client, lake, model, schema, previous, batch, attempt, whole, report, now };
+    return await withLastWord(client, () => readBatch(input));
   } catch (error) {
     throw fromPostgres('source', error, { stage: 'ingest', batch });
   } finally {

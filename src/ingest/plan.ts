@@ -133,14 +133,13 @@ function sinceTransaction(
  * What is to be read once the rows have been counted. A row that is new to the table, and was not written by a
  * transaction since the cursor, was missed: the changed rows are all that can have been added.
  */
-export function afterCount(plan: TablePlan, { rows, changed, first, last }: Counted): TablePlan {
+export function afterCount(plan: TablePlan, { rows, changed, places }: Counted): TablePlan {
   const missed = rows - (plan.previous?.rows_in_source ?? Infinity) - changed;
   if (missed > 0) {
     const whole = `it has ${missed} rows more than its changes account for`;
     return { ...plan, where: true, whole, unexpected: true };
   }
-  if (changed === 0 || first === null || last === null) return { ...plan, where: false };
-  return { ...plan, where: `(${plan.where}) and ctid between '${first}'::tid and '${last}'::tid` };
+  return { ...plan, where: places !== null && `(${plan.where}) and ${places}` };
 }
 
 /** Partitions attached, tables swapped or rewritten: what is in them may be older than the cursor. */

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { PipelineError } from '../shared/errors.ts';
+import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
 import { readSkips } from '../shared/lake/skips.ts';
 import { readState } from '../shared/lake/state.ts';
-import type { Model } from '../shared/model/model.ts';
+import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { transformBatch } from './batch.ts';
 import { leaveOut } from './skipped.ts';
@@ -75,7 +76,10 @@ async function transformNext(
   const skips = await readSkips(context.processed);
   const { entry: kept, skipped } = leaveOut(entry, skips);
   tellSkipped(report, batch, skipped);
-  const made = await transformBatch({ ...context, entry: kept, previous, attempt, skips }).catch((error: unknown) => {
+  const tables = [...model.tables, ...outputsOf(model)].map(({ name }) => name);
+  const made = await givingBack(context.processed, { tables: [...tables, QUARANTINE], batch, attempt }, async () =>
+    transformBatch({ ...context, entry: kept, previous, attempt, skips }),
+  ).catch((error: unknown) => {
     throw error instanceof PipelineError ? error.within({ batch }) : error;
   });
   const outcome = await processed.commit({

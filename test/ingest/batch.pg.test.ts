@@ -147,8 +147,9 @@ describe('two ingests at once', () => {
       putIfAbsent: async (key, body) => {
         next += 1;
         await source.sql.query(`insert into item values (${next}, 'x')`);
-        const theirs = Buffer.from(body).toString().replace(/"attempt":"[^"]+"/, `"attempt":"${crypto.randomUUID()}"`);
-        await source.lake.putIfAbsent(key, Buffer.from(theirs));
+        const mine = Buffer.from(body).toString();
+        const [, attempt = ''] = /"attempt":"([^"]+)"/.exec(mine) ?? [];
+        await source.lake.putIfAbsent(key, Buffer.from(mine.replaceAll(attempt, crypto.randomUUID())));
         return 'exists';
       },
     });

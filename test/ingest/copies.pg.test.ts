@@ -139,4 +139,21 @@ describe.each(SERVERS)('on PostgreSQL %s', (_version, binariesDirectory) => {
     expect(witnesses).toHaveLength(16);
     expect(witnesses.slice(0, 6).map(({ key }) => key)).toEqual(['3005', '3004', '3003', '3002', '3001', '3000']);
   });
+
+  test('witnesses of a table that is read whole are the latest rows, wherever they are, and those at its end', async () => {
+    const { source } = await forked(binariesDirectory);
+    await source.sql.query(`drop table item;
+      create table item (item_id int primary key, name text not null) with (fillfactor = 50);
+      insert into item select id, repeat('x', 100) from generate_series(1, 5000) id`);
+    await source.sql.query(`update item set name = 'late' where item_id in (7, 8)`);
+    await source.sql.query(`update item set name = 'later' where item_id = 2500`);
+    await source.rows();
+    const { witnesses = [] } = await source.last('item');
+    expect(witnesses.map(({ key }) => key)).toEqual(['2500', '8', '7', '5000', '4999', '4998', '4997', '4996', '4995', '4994']);
+    await source.sql.query('delete from item where item_id between 1000 and 5000 and item_id <> 2500');
+    await source.rows({ whole: true });
+    // The end is empty.
+    const left = (await source.last('item')).witnesses ?? [];
+    expect(left.slice(0, 4).map(({ key }) => key)).toEqual(['2500', '8', '7', '999']);
+  });
 });

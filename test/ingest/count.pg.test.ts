@@ -85,6 +85,32 @@ describe.each(SERVERS)('on PostgreSQL %s', (version, binariesDirectory) => {
   });
 });
 
+describe('however many rows change', () => {
+  let server: Cluster;
+  beforeAll(async () => {
+    server = await sourceServer();
+  });
+
+  test.each([
+    ['a table', ''],
+    ['partitions', `partition by range (item_id); create table low partition of item for values from (0) to (15000);
+      create table high partition of item for values from (15000) to (1000000)`],
+  ])('each of them is read and counted, of %s', async (_which, parts) => {
+    const source = await harness(server, `create table item (item_id int primary key, name text not null) ${parts};
+      insert into item select id, 'old' from generate_series(1, 30000) id`, item);
+    await source.rows();
+    for (const changed of [1, 9_999, 10_000, 10_001, 25_000]) {
+      // Scattered: every third, or more where that is not enough.
+      await source.sql.query(`update item set name = 'new ${changed}' where item_id in (
+        select item_id from item order by item_id % 3, item_id limit ${changed})`);
+      expect(await source.rows()).toEqual({ item: changed });
+    }
+    await source.sql.query(`insert into item select id, 'more' from generate_series(30001, 42000) id; delete from item where item_id <= 5`);
+    expect(await source.rows()).toEqual({ item: 12_000 });
+    expect([await counted(source), warnings(source)]).toEqual([41_995, []]);
+  });
+});
+
 /** The entry as it was before there were statistics, positions, counts and witnesses in it. */
 async function aged(source: Harness, batch: number): Promise<void> {
   const path = join(source.lake.location, logKey(batch));

@@ -159,6 +159,6 @@ describe('by a column that grows', () => {
   test('a column that is not of its declared type is an error, not a guess', async () => {
     const setUp = `create table item (id text); insert into item values ('9'), ('10')`;
     const source = await harness(server, setUp, numbered(0));
-    await expect(source.ingest().then(async () => source.ingest())).rejects.toMatchObject({ kind: 'source_failed' });
+    await expect(source.ingest().then(async () => source.ingest())).rejects.toMatchObject({ kind: 'source_structure' });
   });
 });

@@ -109,6 +109,19 @@ describe.each(SERVERS)('on PostgreSQL %s', (version, binariesDirectory) => {
   });
 });
 
+test('a source that answers at another address may be another one: it is read whole, and said so', async () => {
+  const own = await machine();
+  const url = await own.start();
+  const source = await follow(url, await connectTo(url), [item]);
+  await source.sql.query(THREE);
+  expect(await source.rows()).toEqual({ item: 3 });
+  await own.stop();
+  const sourceUrl = await own.start(await freePort());
+  expect(await source.rows({ sourceUrl })).toEqual({ item: 3 });
+  expect(warnings(source)).toEqual(["item is read whole: the source's address is not what it was"]);
+  expect(await source.rows({ sourceUrl })).toBeNull();
+});
+
 function primaryUrl(standbyUrl: string, primary: Machine): string {
   const url = new URL(standbyUrl);
   url.port = String(primary.port);

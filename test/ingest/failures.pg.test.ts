@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
@@ -194,6 +195,19 @@ describe('an error of the source while it is read', () => {
     const source = await harness(server, `create view item as select 1 as item_id, pg_sleep(5)::text as name`, seen);
     await source.sql.query(`alter database ${new URL(source.url).pathname.slice(1)} set statement_timeout = '300ms'`);
     expect(await failure(source.ingest())).toMatchObject({ kind: 'source_failed', context: { sqlstate: '57014' } });
+  });
+
+  test('such as a table that takes longer than its user may is told, nothing of it stays, and a longer time helps', async () => {
+    const source = await harness(server, MANY, item);
+    const reader = new URL(source.readerUrl).username;
+    await source.sql.query(`alter role ${reader} set statement_timeout = '300ms'`);
+    const ingestion = interruptedLake(source.lake, async () => sleep(1_000));
+    expect(await failure(source.ingest({ ingestion }))).toMatchObject({
+      kind: 'source_failed', retry: 'next_run', context: { sqlstate: '57014', batch: 1 },
+      message: expect.stringContaining('statement timeout'),
+    });
+    await source.sql.query(`alter role ${reader} reset statement_timeout`);
+    await expectCleanAndRepeatable(source);
   });
 });
 

@@ -15,6 +15,7 @@ import type { Table } from '../../src/shared/model/table.ts';
 import type { ReportEvent, StageResult } from '../../src/shared/report.ts';
 import { connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { parseCsv } from './csv.ts';
+import { roleUrl } from './roles.ts';
 
 /** These servers commit asynchronously, and a batch waits until they have flushed what it read: by default, 200 ms. */
 const SOURCE_SETTINGS = { autovacuum: 'off', max_prepared_transactions: 10, fsync: 'off', wal_writer_delay: '10ms' };
@@ -31,6 +32,8 @@ export async function sourceServer(binariesDirectory?: string): Promise<Cluster>
 export interface Harness {
   /** The superuser's. */
   readonly url: string;
+  /** That with which batches are read: of a user who may read the tables, and nothing else. */
+  readonly readerUrl: string;
   readonly sql: Client;
   readonly lake: DirectoryLake;
   readonly events: readonly ReportEvent[];
@@ -49,16 +52,25 @@ export interface Harness {
   objects(): Promise<readonly string[]>;
 }
 
-/** A database with the schema that `setUp` makes, followed from an empty lake. */
+/** A database with the schema that `setUp` makes, followed by its reader from an empty lake. */
 export async function harness(server: Cluster, setUp: string, ...tables: readonly Table[]): Promise<Harness> {
   const url = await freshDatabase('source', server);
   const sql = await connectTo(url);
+  const readerUrl = await roleUrl({ url, sql });
+  await sql.query(READER.replaceAll('$role', new URL(readerUrl).username));
   if (setUp !== '') await sql.query(setUp);
-  return follow(url, sql, tables);
+  return follow(url, sql, tables, readerUrl);
 }
 
+/** What `sql/source-reader.sql` gives. */
+const READER = `
+  alter role $role set default_transaction_read_only = on;
+  grant usage on schema public to $role;
+  grant select on all tables in schema public to $role;
+  alter default privileges in schema public grant select on tables to $role`;
+
 /** The same database and a new lake. */
-export async function follow(url: string, sql: Client, declared: readonly Table[]): Promise<Harness> {
+export async function follow(url: string, sql: Client, declared: readonly Table[], readerUrl = url): Promise<Harness> {
   const directory = join(await temporaryDirectory(), randomUUID());
   const lake = new DirectoryLake(directory);
   const events: ReportEvent[] = [];
@@ -71,7 +83,7 @@ export async function follow(url: string, sql: Client, declared: readonly Table[
   const run = async (changed: Partial<IngestContext> = {}) =>
     ingest({
       model: model({ tables, dimensions: [], facts: [] }),
-      sourceUrl: url,
+      sourceUrl: readerUrl,
       sourceSchema: 'public',
       ingestion: lake,
       report: (event) => events.push(event),
@@ -80,6 +92,7 @@ export async function follow(url: string, sql: Client, declared: readonly Table[
     });
   return {
     url,
+    readerUrl,
     sql,
     lake,
     events,

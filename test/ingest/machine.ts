@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { copyFile, cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runAs, serverAccount } from '../../src/local/postgres/account.ts';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { findHome, homeAt } from '../../src/local/postgres/home.ts';
-import { otherServers, ownServer, temporaryDirectory } from '../support/postgres.ts';
+import { connectTo, otherServers, ownServer, temporaryDirectory } from '../support/postgres.ts';
 
 type Settings = Readonly<Record<string, string | number>>;
 
@@ -71,6 +72,15 @@ export class Machine {
     await run('install', '-d', '-m', '0700', ...(await ownerFlags()), data);
     await runAsServer(join(this.#options.binariesDirectory ?? '', 'pg_basebackup'), '-D', data, '-c', 'fast', '-d', url);
     return new Machine(directory, this.#options);
+  }
+
+  /** Starts it, a copy, and has it replay an archive as `settings` say, until it can be written to. */
+  async startRecovered(port: number, settings: Settings): Promise<void> {
+    const home = await findHome(this.directory);
+    await runAsServer('touch', join(home?.data ?? '', 'recovery.signal'));
+    const url = await this.start(port, settings);
+    const sql = await connectTo(url);
+    while ((await sql.query<{ busy: boolean }>('select pg_is_in_recovery() as busy')).rows[0]?.busy === true) await sleep(20);
   }
 
   /** Starts it as a standby of the server at `url`. */

@@ -1,12 +1,14 @@
 import type { Client } from 'pg';
-import { pick, type Random } from './workload.ts';
+import { pick, type Random, Tally } from './workload.ts';
 
 /** What a database's keepers do to tables that others are at work on. */
-const STATEMENTS = [
-  'vacuum plain', 'vacuum (freeze) plain', 'vacuum (freeze) parted', 'analyze plain', 'checkpoint',
+const REWRITES = [
   'vacuum full plain', 'vacuum full parted_0', 'cluster plain using plain_pkey', 'alter table plain alter value set storage external',
-  // Rewrites the table, and all rows are new.
+  // All rows are new.
   'alter table plain alter value type varchar(40)', 'alter table plain alter value type text',
+];
+const STATEMENTS = [
+  'vacuum plain', 'vacuum (freeze) plain', 'vacuum (freeze) parted', 'analyze plain', 'checkpoint', ...REWRITES,
 ];
 
 /** A table in two parts, which come and go, and are changed also while they are away. */
@@ -22,6 +24,7 @@ export class Keeper {
   readonly #client: Client;
   readonly #random: Random;
   readonly #attached = [true, true];
+  readonly done = new Tally();
 
   constructor(client: Client, random: Random) {
     this.#client = client;
@@ -38,15 +41,25 @@ export class Keeper {
     }
   }
 
+  /** For a moment in which nobody else is at work: with others there it hardly ever gets the lock. */
+  async rewrite(): Promise<void> {
+    await this.#do(pick(this.#random, REWRITES));
+  }
+
   async #maintain(): Promise<void> {
-    await this.#client.query(pick(this.#random, STATEMENTS));
+    await this.#do(pick(this.#random, STATEMENTS));
+  }
+
+  async #do(statement: string): Promise<void> {
+    await this.#client.query(statement);
+    this.done.add(statement);
   }
 
   async #moveShelf(): Promise<void> {
     const shelf = pick(this.#random, [0, 1] as const);
     const id = shelf * 100 + Math.floor(this.#random() * 30);
     const part = `shelf_${shelf}`;
-    await this.#client.query(pick(this.#random, [
+    const statement = pick(this.#random, [
       `insert into ${part} values (${id}, 'put') on conflict (id) do update set value = 'put again'`,
       `update ${part} set value = value || '.' where id between ${id} and ${id + 3}`,
       `delete from ${part} where id = ${id}`,
@@ -54,7 +67,8 @@ export class Keeper {
       `vacuum full ${part}`,
       this.#isAttached(shelf) ? this.#detach(part) : this.#attach(part, shelf),
       this.#isAttached(shelf) ? this.#detach(part) : this.#attach(part, shelf),
-    ]));
+    ]);
+    await this.#do(statement);
     const { rows } = await this.#client.query<{ name: string }>(
       `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'shelf'::regclass`);
     for (const at of [0, 1]) this.#attached[at] = rows.some(({ name }) => name === `shelf_${at}`);

@@ -115,6 +115,8 @@ describe('a table', () => {
   test('of another schema is followed where that schema is named', async () => {
     const source = await harness(server, `${THREE}; create schema "Shop 2"`, item);
     await source.sql.query(`create table "Shop 2".item as select item_id + 100 as item_id, name from item`);
+    const reader = new URL(source.readerUrl).username;
+    await source.sql.query(`grant usage on schema "Shop 2" to ${reader}; grant select on "Shop 2".item to ${reader}`);
     expect(await source.rows({ sourceSchema: 'Shop 2' })).toEqual({ item: 3 });
     expect(await idsIn(source, 1)).toEqual([101, 102, 103]);
     await source.rows();

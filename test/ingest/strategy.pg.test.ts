@@ -12,7 +12,7 @@ const FOREIGN = (database: string, port: number, password: string) => `
   create extension postgres_fdw;
   create server elsewhere foreign data wrapper postgres_fdw
   options (host '127.0.0.1', port '${port}', dbname '${database}');
-  create user mapping for current_user server elsewhere options (user 'postgres', password '${password}');`;
+  create user mapping for public server elsewhere options (user 'postgres', password '${password}');`;
 
 let server: Cluster;
 beforeAll(async () => {

@@ -4,6 +4,7 @@ import { bigint, boolean, date, double, int, numeric, text, time, timestamp } fr
 import { timestamptz } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
 import { harness, sourceServer } from './harness.ts';
+import { roleUrl } from './roles.ts';
 
 let server: Cluster;
 beforeAll(async () => {
@@ -107,7 +108,8 @@ describe('a name', () => {
     const declared = table(long, { id: int().key() });
     const source = await harness(server, `create schema "O'S ""x"""; create table "O'S ""x"""."${long}" (id int);
       insert into "O'S ""x"""."${long}" values (1)`, declared);
-    expect(await source.rows({ sourceSchema: `O'S "x"` })).toEqual({ [long]: 1 });
+    const sourceUrl = await roleUrl(source, `grant usage on schema "O'S ""x""" to`, `grant select on "O'S ""x"""."${long}" to`);
+    expect(await source.rows({ sourceSchema: `O'S "x"`, sourceUrl })).toEqual({ [long]: 1 });
   });
 
   test('in capitals is another one than that in small letters', async () => {

@@ -20,6 +20,24 @@ export function pick<T>(random: Random, choices: readonly T[]): T {
   return chosen;
 }
 
+/** How often what was done, by the words that a statement begins with. */
+export class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(statement: string): void {
+    const [words = ''] = /^[a-z ()$]+/.exec(statement.replaceAll(/_?\d+/g, '')) ?? [];
+    this.#count(words.trim(), 1);
+  }
+
+  addAll(others: Tally): void {
+    for (const [words, times] of others.counts) this.#count(words, times);
+  }
+
+  #count(words: string, times: number): void {
+    this.counts.set(words, (this.counts.get(words) ?? 0) + times);
+  }
+}
+
 const ACTIONS = [
   'insert', 'insert', 'insert', 'update', 'update', 'update', 'no-op', 'delete', 'begin', 'begin', 'commit', 'commit',
   'rollback', 'savepoint', 'rollback to', 'release', 'block', 'prepare', 'finish prepared', 'lock rows',
@@ -40,6 +58,8 @@ export class Session {
   #locked = 0;
   #savepoints = -1;
   #prepared = '';
+  /** The statements that succeeded, by their first words. */
+  readonly done = new Tally();
 
   constructor(client: Client, random: Random, number: number, sessions: number, tables: readonly string[]) {
     this.#client = client;
@@ -50,14 +70,19 @@ export class Session {
   }
 
   async act(): Promise<void> {
-    await this.#client.query(this.#statement());
+    await this.#do(this.#statement());
+  }
+
+  async #do(statement: string): Promise<void> {
+    await this.#client.query(statement);
+    this.done.add(statement);
   }
 
   /** Ends whatever is open, one way or the other. */
   async end(): Promise<void> {
-    if (this.#savepoints >= 0) await this.#client.query(pick(this.#random, ['commit', 'rollback']));
+    if (this.#savepoints >= 0) await this.#do(pick(this.#random, ['commit', 'rollback']));
     this.#savepoints = -1;
-    if (this.#prepared !== '') await this.#client.query(this.#finishPrepared());
+    if (this.#prepared !== '') await this.#do(this.#finishPrepared());
   }
 
   get #isOpen(): boolean {

@@ -53,7 +53,13 @@ const SETTINGS = {
   jit: 'off',
 } as const;
 
-const WITHOUT_FSYNC = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
+const WITHOUT_FSYNC = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  // Ingest waits until what it has read is flushed.
+  wal_writer_delay: '10ms',
+} as const;
 
 /** Log lines of a start that met another server's traces and may be tried again. */
 const WORTH_ANOTHER_TRY = /lock file "postmaster\.pid"|shared memory block|Address already in use/;

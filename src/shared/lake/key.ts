@@ -51,6 +51,39 @@ export function mirrorKey(table: string, batch: number, attempt: string, part: n
   return partKey('mirror', table, batch, attempt, part, 'parquet');
 }
 
+const PART = /\/part-(\d{1,15})\.(?:csv|parquet)$/;
+
+/** Whether a key is the one of a part that this attempt at this batch wrote of this table. */
+export function isDataKey(
+  key: string, table: string, batch: number, attempt: string, extension: 'csv' | 'parquet',
+): boolean {
+  return Number.isSafeInteger(batch) && batch >= 1 && isMade(key, (part) => dataKey(table, batch, attempt, part, extension));
+}
+
+/** The same for a mirror; those of earlier batches are named by later entries, too. */
+export function isMirrorKey(key: string, table: string, batch: number, attempt: string): boolean {
+  const [, , segment = '', by = ''] = key.split('/');
+  const made = /^\d{20}$/.test(segment) ? Number(segment) : Number.NaN;
+  if (!Number.isSafeInteger(made) || made < 1 || made > batch || (made === batch && by !== attempt)) return false;
+  return isMade(key, (part) => mirrorKey(table, made, by, part));
+}
+
+/** Of what a table cannot be called there are no keys. */
+function isMade(key: string, make: (part: number) => string): boolean {
+  const part = PART.exec(key)?.[1];
+  try {
+    return part !== undefined && make(Number(part)) === key;
+  } catch (error) {
+    if (error instanceof PipelineError) return false;
+    throw error;
+  }
+}
+
+/** What an attempt at a batch has written of a table is below these. */
+export function attemptPrefixes(table: string, batch: number, attempt: string): readonly string[] {
+  return ['data', 'mirror'].map((root) => `${attemptFolder(root, table, batch, attempt)}/`);
+}
+
 /** `skip/<20 digits>/<table>`: what an operator gave up on. */
 export function skipKey(batch: number, table: string): string {
   const key = `${SKIP_PREFIX}${batchSegment(batch)}/${tableSegment(table)}`;
@@ -73,10 +106,13 @@ export function stateKey(stage: string): string {
 function partKey(
   root: string, table: string, batch: number, attempt: string, part: number, extension: string,
 ): string {
-  const folder = `${root}/${tableSegment(table)}/${batchSegment(batch)}/${attempt}`;
-  const key = `${folder}/part-${wholeNumber(part, 0)}.${extension}`;
+  const key = `${attemptFolder(root, table, batch, attempt)}/part-${wholeNumber(part, 0)}.${extension}`;
   checkKey(key);
   return key;
+}
+
+function attemptFolder(root: string, table: string, batch: number, attempt: string): string {
+  return `${root}/${tableSegment(table)}/${batchSegment(batch)}/${attempt}`;
 }
 
 function batchSegment(batch: number): string {

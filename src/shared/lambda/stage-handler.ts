@@ -158,8 +158,8 @@ class Invocation {
     const { logger, alerts } = this.#container;
     const batch = await this.#batchOf(error);
     logFailure(logger, error, batch);
-    await alerts.recovered((earlier) => earlier <= this.#committed);
     await alerts.failed(batch, error);
+    await alerts.recovered((earlier) => earlier <= this.#committed);
     await this.#measure(null);
   }
 
