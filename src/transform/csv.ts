@@ -14,12 +14,14 @@ const MAX_RECORD_CHARACTERS = 256 * 1024 * 1024;
 const QUOTE = 34;
 const COMMA = 44;
 const LF = 10;
+const CR = 13;
 
 /**
  * Decodes PostgreSQL's CSV (`COPY … (FORMAT csv, HEADER)`), a batch of records for each chunk that completes some.
  * Memory is bounded by the chunks and the longest record.
- * @throws PipelineError `lake_corrupt` on bytes that are not UTF-8, a record of another width than the header, or a
- * quote out of place; `key` names the object, records are counted from 1 behind the header.
+ * @throws PipelineError `lake_corrupt` on what no COPY writes: bytes that are not UTF-8, a NUL, a record of another width
+ * than the header, a quote out of place, or a carriage return outside quotes, which a tool that "mends" line ends leaves
+ * and which would become part of a value; `key` names the object, records are counted from 1 behind the header.
  */
 export async function* decodeCsv(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<CsvBatch> {
   const reader = new RecordReader(key);
@@ -40,8 +42,14 @@ async function* texts(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGene
       throw new PipelineError('lake_corrupt', `${key} is not UTF-8`, { key }, cause);
     }
   };
-  for await (const chunk of chunks) yield decode(chunk);
-  yield decode();
+  for await (const chunk of chunks) yield withoutNul(key, decode(chunk));
+  yield withoutNul(key, decode());
+}
+
+/** No text of PostgreSQL holds one: what does was not written by it, and the warehouse could not take it either. */
+function withoutNul(key: string, piece: string): string {
+  if (piece.includes('\0')) throw new PipelineError('lake_corrupt', `${key} holds a NUL`, { key });
+  return piece;
 }
 
 class RecordReader {
@@ -77,6 +85,7 @@ class RecordReader {
       const fields: (string | null)[] = [];
       const next = readRecord(text, at, fields);
       if (next === MISPLACED) throw this.#corrupt('has a quote out of place');
+      if (next === FOREIGN_LINE_END) throw this.#corrupt('has a carriage return outside quotes');
       if (next === INCOMPLETE) break;
       at = next;
       this.#accept(fields, records);
@@ -113,6 +122,7 @@ class RecordReader {
 
 const INCOMPLETE = -1;
 const MISPLACED = -2;
+const FOREIGN_LINE_END = -3;
 
 /** Reads the record that starts at `at` into `fields`; the index behind its line end, or why there is none. */
 function readRecord(text: string, start: number, fields: (string | null)[]): number {
@@ -125,6 +135,7 @@ function readRecord(text: string, start: number, fields: (string | null)[]): num
     fields.push(quoted ? unquote(text.slice(at + 1, end - 1)) : bare(text, at, end));
     const stop = text.charCodeAt(end);
     if (stop === LF) return end + 1;
+    if (stop === CR && !quoted) return FOREIGN_LINE_END;
     if (stop !== COMMA) return MISPLACED;
     at = end + 1;
   }
@@ -144,7 +155,8 @@ function quotedEnd(text: string, at: number): number {
 function bareEnd(text: string, at: number): number {
   for (let end = at; end < text.length; end += 1) {
     const code = text.charCodeAt(end);
-    if (code === COMMA || code === LF || code === QUOTE) return end;
+    // Most characters are settled by the first comparison.
+    if (code <= COMMA && (code === COMMA || code === LF || code === QUOTE || code === CR)) return end;
   }
   return text.length;
 }

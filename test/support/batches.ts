@@ -69,7 +69,7 @@ export async function ingested(
   const attempt = randomUUID();
   const written: Record<string, IngestedTable> = {};
   for (const [name, source] of Object.entries(tables))
-    written[name] = await writeTable(lakes, model, name, source, batch);
+    written[name] = await writeTable(lakes, model, name, source, { batch, attempt });
   const common = {
     format: 1,
     batch,
@@ -97,18 +97,20 @@ export async function ingested(
   return edited;
 }
 
+type Attempt = Pick<IngestionEntry, 'batch' | 'attempt'>;
+
 async function writeTable(
   lakes: Lakes,
   model: Model,
   name: string,
   source: SourceRows,
-  batch: number,
+  of: Attempt,
 ): Promise<IngestedTable> {
   const table = model.tables.find((spec) => spec.name === name);
   if (!table) throw new Error(`no table ${name}`);
   const columns = [...(source.columns ?? Object.keys(table.columns))];
-  const parts = await writeParts(lakes, name, columns, source, batch);
-  const whole = source.whole === undefined ? (batch === 1 ? 'first read' : null) : source.whole;
+  const parts = await writeParts(lakes, name, columns, source, of);
+  const whole = source.whole === undefined ? (of.batch === 1 ? 'first read' : null) : source.whole;
   const declaration = declarationHash(model, table);
   const common = { declaration, fingerprint: 'f', cursor: '7', leaves: [], columns, whole, digest: null };
   return { ...common, rows: source.rows.length, parts: [...parts] };
@@ -119,12 +121,12 @@ async function writeParts(
   table: string,
   columns: readonly string[],
   { rows, parts: count = 1 }: SourceRows,
-  batch: number,
+  { batch, attempt }: Attempt,
 ): Promise<readonly Part[]> {
   const parts: Part[] = [];
   const size = Math.ceil(rows.length / count);
   for (let at = 0; at < rows.length; at += size) {
-    const key = dataKey(table, batch, randomUUID(), parts.length, 'csv');
+    const key = dataKey(table, batch, attempt, parts.length, 'csv');
     const slice = rows.slice(at, at + size);
     const bytes = await ingestion.put(key, chunked(Buffer.from(csvText(columns, slice)), [65_536]));
     parts.push({ key, rows: slice.length, bytes });

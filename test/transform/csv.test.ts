@@ -106,6 +106,8 @@ describe('what no COPY has written', () => {
     ['quoted in the middle of a field', 'a,b\n1,2\n3,se"cret"\n', `record 2 of ${KEY} has a quote out of place`],
     ['going on behind a closing quote', 'a,b\n"1"secret,2\n', `record 1 of ${KEY} has a quote out of place`],
     ['with a carriage return behind a quote', 'a,b\n"1","2"\r\n', `record 1 of ${KEY} has a quote out of place`],
+    ['with line ends of another system', 'a,b\r\n1,2\r\n', `the header of ${KEY} has a carriage return outside quotes`],
+    ['with a carriage return in a field', 'a,b\n1,se\rcret\n', `record 1 of ${KEY} has a carriage return outside quotes`],
     ['quoted in the middle of the header', 'a"secret\n', `the header of ${KEY} has a quote out of place`],
   ];
 
@@ -127,6 +129,12 @@ describe('what no COPY has written', () => {
         kind: 'lake_corrupt',
         message: `${KEY} is not UTF-8`,
       });
+    }
+  });
+
+  test('is corrupt: a NUL, which no text of PostgreSQL holds, in quotes or out of them', async () => {
+    for (const text of ['a\nse\0cret\n', 'a\n"\0"\n', 'a\n1\n\0\0\0', '\0']) {
+      expect(await refusal(text, [1])).toMatchObject({ kind: 'lake_corrupt', message: `${KEY} holds a NUL` });
     }
   });
 
