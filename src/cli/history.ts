@@ -88,11 +88,13 @@ function printVersions(fact: FactSpec, versions: readonly Version[], latest: Ver
   output.line(table(['version', 'valid_from', 'valid_to', 'batch', 'changed'], rows));
 }
 
-/** `{a,b}` is PostgreSQL's array; the names of columns may be quoted in it. */
+/** PostgreSQL's array is `{a,"b c"}`: with a backslash before what would end a quoted element. */
+const ELEMENT = /"((?:[^"\\]|\\.)*)"|([^{},"]+)/gs;
+
 function changesIn(version: Version, before: Version = {}): string {
   const changed = version['changed_columns'];
   if (changed === null || changed === undefined) return '(first seen)';
-  const names = changed.slice(1, -1).split(',').map((name) => name.replaceAll('"', ''));
+  const names = [...changed.matchAll(ELEMENT)].map(([, quoted, bare]) => quoted?.replaceAll(/\\(.)/gs, '$1') ?? bare ?? '');
   return names.map((name) => `${name}: ${before[name] ?? 'null'} → ${version[name] ?? 'null'}`).join(', ');
 }
 

@@ -106,6 +106,8 @@ function planChanges(
     case 'cursor':
       return { where: sinceCursor(strategy, previous.cursor), whole: null, unexpected: false };
     case 'xmin':
+      // Of another strategy, where the declaration did not tell.
+      if (!/^\d+$/.test(previous.cursor ?? '')) return { where: true, whole: 'it was not followed by transaction', unexpected: true };
       return sinceTransaction(BigInt(previous.cursor ?? 0), previous, description, snapshot, still);
   }
 }

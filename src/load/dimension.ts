@@ -26,16 +26,16 @@ export async function loadDimension(
   output: TransformedOutput,
 ): Promise<TableCounts> {
   const { client, lake, schema } = target;
+  const isOfModel = output.hash === outputHash(model, dimension);
   await createStaging(client, STAGED, dimension.columns);
   const staged = await copyRows(
     client,
     STAGED,
     dimension.columns,
-    partRows(lake, output.parts, dimension.columns),
+    partRows(lake, output.parts, dimension.columns, { isOfModel }),
     dimension.name,
   );
-  if (output.hash !== outputHash(model, dimension))
-    await admitNulls(target, dimension.columns, [dimension.name], STAGED);
+  if (!isOfModel) await admitNulls(target, dimension.columns, [dimension.name], STAGED);
   const written = (await client.query(upsert(qualified(schema, dimension.name), dimension))).rowCount ?? 0;
   const released = (await client.query(SUPERSEDED(dimension.key), [dimension.name])).rowCount ?? 0;
   return { staged, written, quarantined: 0, released };

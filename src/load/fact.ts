@@ -37,7 +37,7 @@ export async function loadFact(
   const columns = stagedColumns(fact);
   try {
     if (!first) await createStaging(target.client, STAGED, columns);
-    const rows = partRows(target.lake, output.parts, fact.columns, [BigInt(target.batch)]);
+    const rows = partRows(target.lake, output.parts, fact.columns, { isOfModel, constant: [BigInt(target.batch)] });
     const staged = await copyRows(target.client, into, columns, rows, fact.name);
     if (!first) await refuseTwice(target, fact, STAGED);
     if (!isOfModel) await admitNulls(target, fact.columns, [fact.name, currentName(fact)], STAGED);

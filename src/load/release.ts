@@ -121,7 +121,7 @@ function fittingCells(columns: NamedEvaluate, waiting: WaitingRow): readonly (re
   const row = v.parse(sourceRow, JSON.parse(waiting.row));
   const cells: Cell[] = [];
   for (const { source, evaluate } of columns) {
-    const cell = source in row ? evaluate(row[source] ?? null) : null;
+    const cell = Object.hasOwn(row, source) ? evaluate(row[source] ?? null) : null;
     if (cell instanceof Unfit) return [];
     cells.push(cell);
   }

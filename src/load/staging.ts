@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { PipelineError } from '../shared/errors.ts';
 import type { Part } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
@@ -59,17 +60,28 @@ export async function copyRows(
   }
 }
 
-/** The rows of a batch's parts, a part at a time; `constant` is appended to every row. */
+interface PartRows {
+  /** Made by the model that reads them: then no column may be missing. */
+  readonly isOfModel?: boolean;
+  /** Appended to every row. */
+  readonly constant?: readonly bigint[];
+}
+
+/** The rows of a batch's parts, a part at a time. */
 export async function* partRows(
   lake: Lake,
   parts: readonly Part[],
   columns: readonly StagedColumn[],
-  constant: readonly bigint[] = [],
+  { isOfModel = true, constant = [] }: PartRows = {},
 ): AsyncGenerator<ColumnBatch> {
   for (const part of parts) {
     const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
-    // A part from before a column was declared lacks it: then it is null.
-    const cells = columns.map(({ name, type }) => columnCells(table, name, type) ?? []);
+    const cells = columns.map(({ name, type }) => {
+      const held = columnCells(table, name, type);
+      if (held === null && isOfModel) throw new PipelineError('lake_corrupt', `${part.key} has no column ${name}`, { key: part.key });
+      // A part from before a column was declared lacks it: then it is null.
+      return held ?? [];
+    });
     const constants = constant.map((value) => Array.from({ length: part.rows }, () => value));
     yield { cells: [...cells, ...constants], rows: part.rows };
   }

@@ -119,13 +119,17 @@ export async function readMirror(lake: Lake, objects: MirrorObjects): Promise<Mi
   const rows = new Map<string, MirrorRow>();
   for (const part of objects.parts) {
     const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
-    const columns = objects.columns.map((column) => columnCells(table, column, TEXT) ?? []);
+    const columns = objects.columns.map((column) => columnCells(table, column, TEXT) ?? lacking(part.key, column));
     for (let at = 0; at < part.rows; at += 1) {
       const row = columns.map((cells) => textOrNull(cells[at]));
       rows.set(row[0] ?? '', row);
     }
   }
   return new Mirror(objects.columns, rows);
+}
+
+function lacking(key: string, column: string): never {
+  throw new PipelineError('lake_corrupt', `${key} has no column ${column}, which its log entry says`, { key, column });
 }
 
 function textOrNull(cell: unknown): string | null {

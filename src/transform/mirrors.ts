@@ -79,7 +79,7 @@ export async function writeMirrors(
   const written: Record<string, MirrorObjects> = { ...input.previous?.mirrors };
   const { batch } = input.entry;
   for (const [table, mirror] of mirrors) {
-    const known = written[table];
+    const known = Object.hasOwn(written, table) ? written[table] : undefined;
     if (known && !mirror.changed && sameRow(known.columns, mirror.columns)) continue;
     written[table] = await writeMirror(input.processed, mirror, { table, batch, attempt: input.attempt });
   }

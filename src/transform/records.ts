@@ -5,12 +5,13 @@ import { type CsvBatch, decodeCsv } from './csv.ts';
 
 /**
  * All records of one table of a batch, a chunk's worth at a time.
- * @throws PipelineError `lake_corrupt` when an object does not hold the rows that the entry says.
+ * @throws PipelineError `lake_corrupt` when an object does not hold the columns and the rows that the entry says.
  */
 export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerator<CsvBatch> {
   for (const part of table.parts) {
     let rows = 0;
     for await (const batch of decodeCsv(part.key, await lake.get(part.key))) {
+      if (batch.header.join('\n') !== table.columns.join('\n')) throw foreign(part.key);
       rows += batch.records.length;
       yield batch;
     }
@@ -18,4 +19,8 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
     const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;
     throw new PipelineError('lake_corrupt', message, { key: part.key });
   }
+}
+
+function foreign(key: string): PipelineError {
+  return new PipelineError('lake_corrupt', `${key} has other columns than its log entry says`, { key });
 }

@@ -4,7 +4,7 @@ import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
-import { checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
 import { readSkips } from '../shared/lake/skips.ts';
 import { readState } from '../shared/lake/state.ts';
 import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
@@ -72,6 +72,7 @@ async function transformNext(
   const previous = batch === 1 ? null : await processed.read(batch - 1);
   checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
   await checkModel(ingested, entry, model.hash);
+  checkComplete(entry, model.hash, entry.tables, model.tables.map(({ name }) => name));
   const attempt = randomUUID();
   const skips = await readSkips(context.processed);
   const { entry: kept, skipped } = leaveOut(entry, skips);

@@ -68,8 +68,9 @@ export async function ingested(
   const batch = (await log.head()) + 1;
   const attempt = randomUUID();
   const written: Record<string, IngestedTable> = {};
-  for (const [name, source] of Object.entries(tables))
-    written[name] = await writeTable(lakes, model, name, source, { batch, attempt });
+  for (const { name } of model.tables) {
+    written[name] = await writeTable(lakes, model, name, tables[name] ?? { rows: [], whole: null }, { batch, attempt });
+  }
   const common = {
     format: 1,
     batch,

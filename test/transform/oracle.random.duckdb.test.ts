@@ -127,7 +127,8 @@ async function written(
 }
 
 async function declareTables(duck: Duck, lakes: Lakes, entry: IngestionEntry): Promise<void> {
-  for (const [name, { parts, columns }] of Object.entries(entry.tables)) {
+  for (const [name, { parts, columns, whole }] of Object.entries(entry.tables)) {
+    if (whole === null) continue;
     await duck.run(
       `create or replace temp table ${quoted(name)} as select * from ${csvOf(lakes.ingestion, parts, columns)}`,
     );

@@ -181,7 +181,7 @@ describe('an object that is not what its entry says', () => {
           const { parts = [], ...rest } = entry.tables['team'] ?? {};
           return {
             ...entry,
-            tables: { team: { ...entry.tables['team']!, ...rest, rows: 1, parts: parts.map((part) => ({ ...part, rows: 1 })) } },
+            tables: { ...entry.tables, team: { ...entry.tables['team']!, ...rest, rows: 1, parts: parts.map((part) => ({ ...part, rows: 1 })) } },
           };
         },
       },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { OutputColumn } from '../../shared/model/expression.ts';
 import { type Model, type OutputSpec } from '../../shared/model/model.ts';
 import { identifier, qualified } from '../../shared/postgres/sql.ts';
@@ -21,8 +22,10 @@ export function expectedRows(model: Model, schema: string, output: OutputSpec): 
   return `select ${columns.join(', ')} from ${qualified(schema, output.source)} s ${joins.join(' ')}`;
 }
 
+/** PostgreSQL would cut two long names that begin alike to one. */
 function alias({ column, table }: { readonly column: string; readonly table: string }): string {
-  return `${column} ${table}`;
+  const name = `${column} ${table}`;
+  return Buffer.byteLength(name) <= 63 ? name : createHash('sha256').update(name).digest('hex').slice(0, 63);
 }
 
 function expected({ origin, type }: OutputColumn): string {

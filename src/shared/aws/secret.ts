@@ -66,6 +66,9 @@ function parseJson(json: string): unknown {
 }
 
 function composed(side: Side, secret: RdsSecret, base: string | null): string {
+  if ([secret.username, secret.password, secret.dbname ?? ''].some((text) => /\p{Surrogate}/u.test(text))) {
+    throw malformed(side, 'holds characters that are none');
+  }
   if (base !== null && !URL.canParse(base)) throw malformed(side, 'stands beside a URL that cannot be read');
   const url = new URL(base ?? 'postgresql://localhost');
   if (base === null && (secret.host === undefined || secret.dbname === undefined)) {

@@ -9,12 +9,13 @@ type ModelledEntry = LogEntry & { readonly model: string };
  * the writer is the one that is behind: what the batch lacks is null, and is filled in when the writer has caught up.
  * When the reader is behind it has to wait, or it would drop what it does not know of, for good.
  *
- * The writer is behind where the model did not change with this batch, or where a later batch is by the reader's model.
+ * The writer is behind where the model did not change with this batch, and no batch of late is by the reader's model; or
+ * where a later batch is by it. Of two readers at once, the one that is ahead may have taken the batch of the change.
  * @throws PipelineError `model_mismatch` when the reader is behind.
  */
 export async function checkModel<E extends ModelledEntry>(log: Log<E>, entry: E, hash: string): Promise<void> {
   if (entry.model === hash) return;
-  if (entry.batch > 1 && (await log.read(entry.batch - 1)).model === entry.model) return;
+  if (entry.batch > 1 && (await log.read(entry.batch - 1)).model === entry.model && !(await isOfLate(log, entry.batch, hash))) return;
   const head = await log.head(entry.batch);
   for (let batch = head; batch > entry.batch; batch -= 1) {
     if ((await log.read(batch)).model === hash) return;
@@ -22,6 +23,27 @@ export async function checkModel<E extends ModelledEntry>(log: Log<E>, entry: E,
   throw new PipelineError('model_mismatch', `batch ${entry.batch} was made by another model than this build has`, {
     batch: entry.batch,
   });
+}
+
+/** How many batches ago a model can have been in use that a process still runs: hours, at four an hour. */
+const LATE_BATCHES = 50;
+
+async function isOfLate<E extends ModelledEntry>(log: Log<E>, before: number, hash: string): Promise<boolean> {
+  for (let batch = before - 1; batch > 0 && batch >= before - LATE_BATCHES; batch -= 1) {
+    if ((await log.read(batch)).model === hash) return true;
+  }
+  return false;
+}
+
+/**
+ * A table that an entry says nothing of did not change; but one that the reader's own model declares has to be in it.
+ * @throws PipelineError `lake_corrupt`
+ */
+export function checkComplete(entry: ModelledEntry, hash: string, known: object, declared: readonly string[]): void {
+  const missing = entry.model === hash ? declared.find((name) => !Object.hasOwn(known, name)) : undefined;
+  if (missing === undefined) return;
+  const message = `the log entry of batch ${entry.batch} says nothing of ${missing}`;
+  throw new PipelineError('lake_corrupt', message, { batch: entry.batch, table: missing });
 }
 
 /**

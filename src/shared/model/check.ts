@@ -13,6 +13,8 @@ const TAKEN = new Set(['__proto__', 'constructor', 'prototype']);
 
 export function checkName(name: string, context: ErrorContext): void {
   if (TAKEN.has(name)) throw modelError(`the name ${name} cannot be used: give the table or column a view`, context);
+  // A lone surrogate has no UTF-8, and a mark of the byte order at the start gets lost in Parquet.
+  if (/^\uFEFF|\p{Surrogate}/u.test(name)) throw modelError(`name ${JSON.stringify(name)} is no name in Unicode`, context);
   const bytes = Buffer.byteLength(name);
   if (bytes >= 1 && bytes <= NAME_BYTES && !name.includes('\0')) return;
   const where = context.column === undefined ? '' : ` of table ${context.table}`;

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { DirectoryLake } from '../../../src/local/directory-lake.ts';
 import { Log, logEntryBase } from '../../../src/shared/lake/log.ts';
 import { bytesOf } from '../../../src/shared/lake/read.ts';
-import { checkModel, checkSameLog } from '../../../src/shared/lake/skew.ts';
+import { checkComplete, checkModel, checkSameLog } from '../../../src/shared/lake/skew.ts';
 import { temporaryDirectory } from '../../support/postgres.ts';
 import { chunks } from './contract.ts';
 
@@ -42,6 +42,7 @@ describe('a stage', () => {
   test.each([
     ['takes what was made by its own model', 'AAA', 'A', '+++'],
     ['that is behind waits at the batch where the model changed', 'AAB', 'A', '++x'],
+    ['that is behind waits behind that batch too, where another one has taken it', 'AABBB', 'A', '++xxx'],
     ['that is ahead takes the batches of the writer that has not caught up', 'AAA', 'B', 'x++'],
     ['that is ahead takes all batches once the writer has caught up', 'AAB', 'B', '+++'],
     ['takes the batches of a model that was taken back', 'ABA', 'A', '+++'],
@@ -72,4 +73,14 @@ test('an object is read whole, or its absence is told', async () => {
   await lake.put('data/x', chunks(body));
   expect(body.equals(await bytesOf(lake, 'data/x'))).toBe(true);
   await expect(bytesOf(lake, 'data/y')).rejects.toMatchObject({ kind: 'lake_missing' });
+});
+
+describe('an entry of the reader\'s own model', () => {
+  test('that says nothing of a table which the model declares is corrupt, not a table that did not change', () => {
+    const own = entry(3, 'mine');
+    const check = (hash: string, known: object) => () => checkComplete(own, hash, known, ['staff', 'toString']);
+    expect(check('mine', { staff: {}, toString: {} })).not.toThrow();
+    expect(check('mine', { staff: {} })).toThrow('the log entry of batch 3 says nothing of toString');
+    expect(check('another', {})).not.toThrow();
+  });
 });
