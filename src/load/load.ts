@@ -5,7 +5,7 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
 import { readSkips } from '../shared/lake/skips.ts';
-import { type Model, outputsOf } from '../shared/model/model.ts';
+import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Report, StageResult } from '../shared/report.ts';
@@ -100,7 +100,7 @@ async function loadNext(
   const entry = await log.read(batch);
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
-  checkComplete(entry, model.hash, entry.outputs, outputsOf(model).map(({ name }) => name));
+  checkComplete(entry, model.hash, entry.outputs, [...outputsOf(model).map(({ name }) => name), QUARANTINE]);
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
   const skips = await readSkips(lake);
   const input = { client, lake, schema, model, entry, skips, mended, now, waitForLoader };

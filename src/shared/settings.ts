@@ -31,6 +31,9 @@ const schemaName = v.pipe(
   v.check((name) => Buffer.byteLength(name) <= 63 && !name.includes('\0'), 'is not a schema name (1 to 63 bytes)'),
 );
 
+/** PostgreSQL keeps these names for itself. */
+const ownSchemaName = v.pipe(schemaName, v.check((name) => !name.startsWith('pg_'), "begins with pg_, as PostgreSQL's own schemas do"));
+
 /** S3's rules for the names of buckets. */
 const bucketName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not the name of a bucket'));
 
@@ -50,7 +53,7 @@ export const settings = {
   SOURCE_SCHEMA: v.optional(schemaName, 'public'),
   WAREHOUSE_URL: v.optional(postgresUrl),
   WAREHOUSE_SECRET_ARN: v.optional(secretArn),
-  WAREHOUSE_SCHEMA: v.optional(schemaName, 'public'),
+  WAREHOUSE_SCHEMA: v.optional(ownSchemaName, 'public'),
   INGESTION_BUCKET: v.optional(bucketName),
   PROCESSED_BUCKET: v.optional(bucketName),
 };

@@ -1,7 +1,8 @@
+import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable, IngestionEntry, MirrorObjects, ProcessedEntry } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import type { DimensionSpec } from '../shared/model/dimension.ts';
-import { mirrorColumns, type Model, sourcesOf } from '../shared/model/model.ts';
+import { mirrorColumns, type Model, outputHash, sourcesOf } from '../shared/model/model.ts';
 import type { TableSpec } from '../shared/model/table.ts';
 import { applyBatch, Mirror, readMirror, sameRow, writeMirror } from './mirror.ts';
 import type { Reject } from './reject.ts';
@@ -15,6 +16,22 @@ export interface MirrorInput {
   /** The processed entry of the batch before; null for batch 1. */
   readonly previous: ProcessedEntry | null;
   readonly attempt: string;
+}
+
+/**
+ * What a dimension of this very model was made of has to be there as mirrors: a change of a table without one would be
+ * lost, and the dimension not made anew.
+ * @throws PipelineError `lake_corrupt`
+ */
+export function checkMirrors(model: Model, previous: ProcessedEntry | null): void {
+  if (previous === null) return;
+  for (const dimension of model.dimensions) {
+    if (previous.outputs[dimension.name]?.hash !== outputHash(model, dimension)) continue;
+    const missing = sourcesOf(dimension).find((table) => !Object.hasOwn(previous.mirrors, table));
+    if (missing === undefined) continue;
+    const message = `the log entry of batch ${previous.batch} names no mirror of ${missing}, which ${dimension.name} was made of`;
+    throw new PipelineError('lake_corrupt', message, { batch: previous.batch, table: missing });
+  }
 }
 
 /** The mirrors of all tables that the batch brings rows of, or reads whole, brought up to it. */

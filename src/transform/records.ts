@@ -11,7 +11,7 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
   for (const part of table.parts) {
     let rows = 0;
     for await (const batch of decodeCsv(part.key, await lake.get(part.key))) {
-      if (batch.header.join('\n') !== table.columns.join('\n')) throw foreign(part.key);
+      if (!isSame(batch.header, table.columns)) throw foreign(part.key);
       rows += batch.records.length;
       yield batch;
     }
@@ -19,6 +19,10 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
     const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;
     throw new PipelineError('lake_corrupt', message, { key: part.key });
   }
+}
+
+function isSame(header: readonly string[], columns: readonly string[]): boolean {
+  return header.length === columns.length && header.every((name, at) => name === columns[at]);
 }
 
 function foreign(key: string): PipelineError {

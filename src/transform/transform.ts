@@ -10,6 +10,7 @@ import { readState } from '../shared/lake/state.ts';
 import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { transformBatch } from './batch.ts';
+import { checkMirrors } from './mirrors.ts';
 import { leaveOut } from './skipped.ts';
 
 export interface TransformContext {
@@ -70,6 +71,7 @@ async function transformNext(
   const started = performance.now();
   const entry = await ingested.read(batch);
   const previous = batch === 1 ? null : await processed.read(batch - 1);
+  checkMirrors(model, previous);
   checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
   await checkModel(ingested, entry, model.hash);
   checkComplete(entry, model.hash, entry.tables, model.tables.map(({ name }) => name));

@@ -62,12 +62,13 @@ class Hang extends Error {}
 
 /**
  * Tries a fuzzer's share of cases; throws at the first that fails, with how to see it again. `check` throws an assertion's
- * error where what is there is not what should be; any other error is a crash.
+ * error where what is there is not what should be; any other error is a crash. @param first Tried in every run.
  */
 export async function fuzz<T>(
   fuzzer: Fuzzer,
   values: fc.Arbitrary<T>,
   check: (value: T) => Promise<void> | void,
+  first: readonly T[] = [],
 ): Promise<Figures> {
   const watchdog = new Watchdog(fuzzer, HANG_MS);
   const property = fc.asyncProperty(values, async (value) => {
@@ -77,7 +78,7 @@ export async function fuzz<T>(
   try {
     const { seed, path } = replayed();
     const numRuns = path === undefined ? Math.max(1, Math.round(SHARES[fuzzer] * scale)) : 1;
-    const ended = await fc.check(property, { numRuns, ...(seed === undefined ? {} : { seed }), ...(path === undefined ? {} : { path }) });
+    const ended = await fc.check(property, { numRuns, examples: first.map((value): [T] => [value]), ...(seed === undefined ? {} : { seed }), ...(path === undefined ? {} : { path }) });
     const figures = figuresOf(ended.numRuns, ended.failed ? ended.errorInstance : null);
     const task = TestRunner.getCurrentTest();
     if (task) task.meta.fuzzed = figures;

@@ -13,7 +13,7 @@ const NAMES = [
   'a"b', '"', '""', `it's`, `'`, `''`, `"; drop table canary; --`, `'; drop table canary; --`, `x"; drop table canary cascade; --`, `\\'; drop table canary; --`,
   '$$', '$1', '$tag$ drop table canary; $tag$', '--', '/*', '*/', ';', 'a;b', ',', '(', ')', '.', '..', '../..', '/', '\\', '\\.', '\\N', 'a\\b', `\\"`,
   '%', '%s', '%I', '%20', '_', '*', '?', ':x', '@', '#', '{}', '{a,b}', '[0]', '<b>', '&', '|', '=', '~', '`', '\t', '\n', 'a\nb', '\r', 'a\r\nb', ' ', ' a ', 'a b',
-  'select', 'SELECT', 'table', 'from', 'user', 'all', 'null', 'NULL', 'true', 'default', 'Capital', 'CAPITAL', 'öäü', '日本語', '🧵', 'é', 'e\u0301', '\u200b', '\u202e', 'ｓelect',
+  'select', 'SELECT', 'table', 'from', 'user', 'all', 'null', 'NULL', 'true', 'default', 'Capital', 'CAPITAL', 'öäü', '日本語', '🧵', 'é', 'e\u0301', '\u200b', '\u202e', 'a\ufeff', 'a\ufeffb', 'ｓelect',
   'toString', 'valueOf', 'hasOwnProperty', 'isPrototypeOf', '__defineGetter__', 'length', 'name', 'then', 'toJSON',
   'id', 'row', 'fact', 'ledger', 'history', 'current', 'staged', 'place', 'changed', 'latest', 'excluded', 'public', 'pipeline', 'pg_temp', 'oid2', 'c', 'f', 'm', 'q', 'r', 's', 't', 'v', 'w', 'd',
   'x'.repeat(50), 'ž'.repeat(25), `"`.repeat(50), '1e5', '-', 'day', 'reason', 'counts', 'stamped', 'dated', 'line', 'appended',
@@ -46,7 +46,8 @@ export const hostileNames: fc.Arbitrary<HostileNames> = fc
     const other = cased && third.toUpperCase() !== third && !tables.includes(third.toUpperCase()) ? third.toUpperCase() : second;
     return {
       sourceSchema: `s${schemas[0] ?? ''}`,
-      warehouseSchema: schemas[1] ?? '',
+      // PostgreSQL keeps names that start so for itself.
+      warehouseSchema: (schemas[1] ?? '').replace(/^pg_/, 'PG_'),
       tables: [first, other, third] as const,
       columns: six(own),
       outputs: six(outputs),
@@ -82,6 +83,32 @@ export function modelOf({ tables, columns: own, outputs, recordKey }: HostileNam
     ...shown,
   });
   return model({ tables: [place, person, event], dimensions: [dimPlace, dimPerson], facts: [factEvent] });
+}
+
+/** What no part of a model can be called, and what is said of it. */
+export const REFUSED: readonly (readonly [name: string, message: RegExp])[] = [
+  ['', /0 bytes/], ['a\0b', /NUL/], ['x'.repeat(64), /64 bytes/], ['ž'.repeat(32), /64 bytes/],
+  ['__proto__', /cannot be used/], ['constructor', /cannot be used/], ['prototype', /cannot be used/],
+  // Parquet's reader drops the mark, and the first of these would be the second's name.
+  ['\ufeff', /no name in Unicode/], ['\ufeffid', /no name in Unicode/], ['\ufeff\ufeff', /no name in Unicode/],
+  ['\ud800', /no name in Unicode/], ['a\udfffb', /no name in Unicode/], ['\udc00\ud800', /no name in Unicode/],
+];
+
+/** All that a name can be given to. */
+export function declarationsOf(name: string): Readonly<Record<string, () => unknown>> {
+  const own = table('t', { id: columns.int().key(), b: columns.int() });
+  const called = <T>(what: T): Readonly<Record<string, T>> => Object.fromEntries([[name, what]]);
+  const options = { recordKey: 'k' } as const;
+  return {
+    'a table': () => table(name, { id: columns.int().key() }),
+    'a key': () => table('t', called(columns.int().key())),
+    'a column': () => table('t', { id: columns.int().key(), ...called(columns.int()) }),
+    'a dimension': () => dimension(name, own, { id: key() }),
+    'a column of a dimension': () => dimension('d', own, { id: key(), ...called(column('b')) }),
+    'a fact': () => fact(name, own, options, { id: key() }),
+    'a column of a fact': () => fact('f', own, options, { id: key(), ...called(column('b')) }),
+    'the key of its versions': () => model({ tables: [own], dimensions: [], facts: [fact('f', own, { recordKey: name }, { id: key() })] }),
+  };
 }
 
 /** Values that would be SQL, CSV, JSON or a path, were they not just values. */

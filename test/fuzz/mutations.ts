@@ -80,6 +80,11 @@ const rough: fc.Arbitrary<readonly [string, Rough]> = fc.oneof(
   ),
 );
 
+/** A document that says nothing of one thing. */
+export function without(document: unknown, path: Path): Mutated {
+  return { what: `${path.join('.')} is gone`, path, bytes: Buffer.from(edited(document, path, () => [])) };
+}
+
 /** A document with one thing wrong. @param keys Of objects that are there, and may be named in the wrong place. */
 export function mutationsOf(document: unknown, keys: Iterable<string> = []): fc.Arbitrary<Mutated> {
   const bytes = Buffer.from(json(document));
@@ -87,7 +92,9 @@ export function mutationsOf(document: unknown, keys: Iterable<string> = []): fc.
   const at = ([path, { what, change }]: readonly [Path, NamedChange]): Mutated => {
     return { what: `${path.join('.')} ${what}`, path, bytes: Buffer.from(edited(document, path, change)) };
   };
-  const one = fc.tuple(fc.constantFrom(...paths), changes).map(at);
+  // Most of what there is lies deep: tables and outputs as such would hardly be tried.
+  const shallow = paths.filter((path) => path.length <= 2);
+  const one = fc.tuple(fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...paths) }, { weight: 1, arbitrary: fc.constantFrom(...shallow) }), changes).map(at);
   const named = paths.filter((path) => path.at(-1) === 'key').flatMap((path) => [...keys].map((key) => at([path, became(key)])));
   const whole = rough.map(([what, damage]) => ({ what, path: [], bytes: damage(bytes) }));
   const other = hostileValues.map((value) => ({ what: `is ${json(value).slice(0, 80)}`, path: [], bytes: Buffer.from(json(value)) }));

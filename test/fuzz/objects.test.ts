@@ -38,15 +38,14 @@ async function transformed(): Promise<unknown> {
   return recorded('transform', processed, noon, work).then(() => null, (error: unknown) => error);
 }
 
-/** The names of columns stay what they are. */
 function stored(key: string, bytes: Buffer): StoredObject {
-  return { key, bytes, from: key.endsWith('.csv') ? bytes.indexOf('\n') + 1 : 0 };
+  return { key, bytes, head: key.endsWith('.csv') ? bytes.indexOf('\n') + 1 : 0 };
 }
 
 async function fuzzObjects(fuzzer: Fuzzer, directory: string, parts: readonly Part[]): Promise<Figures> {
   const paths = new Map(parts.map(({ key }) => [key, join(directory, key)]));
   const objects = await Promise.all(parts.map(async ({ key }) => stored(key, await readFile(paths.get(key) ?? ''))));
-  const damaged = fc.constantFrom(...objects).chain((object) => damagedObjects(object, []));
+  const damaged = fc.constantFrom(...objects).chain((object) => damagedObjects(object, objects));
   return fuzz(fuzzer, damaged, async ({ key, bytes, whole, what, isNoticed }) => {
     await write(paths.get(key) ?? '', bytes);
     const error = await transformed();

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import { DirectoryLake } from '../../src/local/directory-lake.ts';
 import { processedEntrySchema } from '../../src/shared/lake/entries.ts';
+import { toJson } from '../../src/shared/lake/json.ts';
+import { logKey } from '../../src/shared/lake/key.ts';
 import { Log } from '../../src/shared/lake/log.ts';
 import type { Model } from '../../src/shared/model/model.ts';
 import type { Report } from '../../src/shared/report.ts';
@@ -240,5 +242,19 @@ describe('two models', () => {
     await team(lakes, 2);
     expect(await transformed(lakes, teamsWithMotto)).toMatchObject({ batches: 1, head: 2 });
     expect((await processedEntry(lakes, 2)).model).toBe(teamsWithMotto.hash);
+  });
+});
+
+test('a log that names no mirror of what a dimension was made of is corrupt: its changes would be lost', async () => {
+  const lakes = await freshLakes();
+  await team(lakes, 1);
+  await transformed(lakes, teams);
+  const key = logKey(1);
+  const { mirrors, ...entry } = await processedEntry(lakes, 1);
+  await lakes.processed.replace(key, toJson({ ...entry, mirrors: Object.fromEntries(Object.entries(mirrors).filter(([name]) => name !== 'team')) }));
+  await team(lakes, 2);
+  await expect(transformed(lakes, teams)).rejects.toMatchObject({
+    kind: 'lake_corrupt',
+    message: expect.stringMatching(/^the log entry of batch 1 names no mirror of team, which dim_\w+ was made of$/),
   });
 });

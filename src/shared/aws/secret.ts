@@ -13,6 +13,15 @@ export interface DatabasePlace {
 
 const text = v.pipe(v.string(), v.minLength(1));
 
+/** A URL says nothing of what it cannot take: of a host with a port behind it, it would stay at the one that it had. */
+const hostName = v.pipe(v.string(), v.regex(/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/i));
+const portNumber = v.pipe(
+  v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/))]),
+  v.check((port) => Number.isInteger(Number(port)) && Number(port) > 0 && Number(port) < 65_536),
+);
+/** No URL brings others to the driver: it leaves these encoded, and dots are steps within a path. */
+const databaseName = v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[^/?#]+$/));
+
 /**
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html#reference_secret_json_structure_rds-postgres
  * The secrets that RDS manages itself have only user and password. Host, port and database of a URL beside it win.
@@ -20,9 +29,9 @@ const text = v.pipe(v.string(), v.minLength(1));
 const rdsSecret = v.object({
   username: text,
   password: text,
-  host: v.optional(text),
-  port: v.optional(v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+$/))])),
-  dbname: v.optional(text),
+  host: v.optional(hostName),
+  port: v.optional(portNumber),
+  dbname: v.optional(databaseName),
 });
 type RdsSecret = v.InferOutput<typeof rdsSecret>;
 
@@ -71,6 +80,8 @@ function composed(side: Side, secret: RdsSecret, base: string | null): string {
   }
   if (base !== null && !URL.canParse(base)) throw malformed(side, 'stands beside a URL that cannot be read');
   const url = new URL(base ?? 'postgresql://localhost');
+  // It would take neither user nor password.
+  if (url.hostname === '') throw malformed(side, 'stands beside a URL that has no host before its path');
   if (base === null && (secret.host === undefined || secret.dbname === undefined)) {
     const setting = side === 'source' ? 'SOURCE_URL' : 'WAREHOUSE_URL';
     throw malformed(side, `has no host or dbname: set ${setting} to a URL without password that has them`);
@@ -79,8 +90,10 @@ function composed(side: Side, secret: RdsSecret, base: string | null): string {
   if (base === null) {
     url.hostname = secret.host ?? '';
     url.port = String(secret.port ?? '');
-    url.pathname = `/${encodeURIComponent(secret.dbname ?? '')}`;
+    url.pathname = `/${encodeURI(secret.dbname ?? '')}`;
   }
+  // The driver would take these rather than what follows.
+  for (const name of ['user', 'password']) url.searchParams.delete(name);
   url.username = encodeURIComponent(secret.username);
   url.password = encodeURIComponent(secret.password);
   return url.href;

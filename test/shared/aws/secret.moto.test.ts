@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Login } from '../../../src/shared/aws/login.ts';
 import { readDatabaseUrl } from '../../../src/shared/aws/secret.ts';
@@ -28,6 +29,10 @@ describe.runIf(moto)('a secret', () => {
     expect(await urlOf(RDS)).toBe(`postgresql://reader:${ENCODED}@db.example.com:5432/totesys`);
   });
 
+  test('names a database as the driver reads it', async () => {
+    expect(new Client(await urlOf({ ...RDS, dbname: 'a:b & %2e "ö"' })).database).toBe('a:b & %2e "ö"');
+  });
+
   test('yields to the host, port and database of a URL beside it, which may be those of a proxy', async () => {
     const url = await urlOf(RDS, 'postgresql://proxy.example.com/other');
     expect(url).toBe(`postgresql://reader:${ENCODED}@proxy.example.com/other`);
@@ -39,6 +44,11 @@ describe.runIf(moto)('a secret', () => {
     expect(url).toBe(`postgresql://reader:${ENCODED}@db.example.com:6432/totesys?sslmode=require`);
   });
 
+  test('is what logs in, whatever the URL beside it says', async () => {
+    const url = await urlOf(RDS, 'postgresql://somebody:else@db.example.com/totesys?user=other&password=x&sslmode=require');
+    expect(url).toBe(`postgresql://reader:${ENCODED}@db.example.com/totesys?sslmode=require`);
+  });
+
   test('may be a plain URL', async () => {
     expect(await urlOf('postgresql://reader:x@db.example.com/totesys\n')).toBe('postgresql://reader:x@db.example.com/totesys');
   });
@@ -46,6 +56,9 @@ describe.runIf(moto)('a secret', () => {
   test.each([
     ['without a password', { ...RDS, password: undefined }, 'password'],
     ['with a port that is none', { ...RDS, port: 'hunter2' }, 'port'],
+    ['with a port that no server has', { ...RDS, port: 65_536 }, 'port'],
+    ['with a port behind its host', { ...RDS, host: 'hunter2:5432' }, 'host'],
+    ['with a database that is a step up', { ...RDS, dbname: '..' }, 'dbname'],
     ['without a host, and without a URL beside it', { ...RDS, host: undefined }, 'SOURCE_URL'],
     ['of another kind', 'hunter2', 'postgresql:// URL'],
     ['that is broken JSON', '{"username": "hunter2"', 'all of it'],
@@ -56,6 +69,10 @@ describe.runIf(moto)('a secret', () => {
     expect(error).toBeInstanceOf(PipelineError);
     expect(error).toMatchObject({ kind: 'secret_malformed', message: expect.stringContaining(lacks) });
     expect(String(error)).not.toContain('hunter2');
+  });
+
+  test('beside a URL that has no place for a login is refused, not left out', async () => {
+    await expect(urlOf(RDS, 'postgresql:///totesys?host=db.example.com')).rejects.toMatchObject({ kind: 'secret_malformed' });
   });
 
   test('that is not there, or may not be read, is denied', async () => {
