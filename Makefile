@@ -4,11 +4,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 ORDERS ?= 10000
+RUNS ?= 10000
+SEEDS ?= 200
+SEED_START ?= 1
+MATRIX ?= yes
 # Not by npx, which advertises new versions of npm.
 BIN := node_modules/.bin
 BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
 
-.PHONY: help run test test-aws cost check build clean stop
+.PHONY: help run test fuzz test-aws faults cost check build clean stop
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,8 +23,15 @@ run: build ## the whole thing on made-up data: load, live a day, load again, com
 test: build ## all tests, with coverage
 	@$(BIN)/vitest run --config test/vitest.config.ts --coverage
 
+fuzz: node_modules/.installed ## the fuzzers alone (RUNS=N cases; STARLING_FUZZ_SEED replays what a failure printed)
+	@STARLING_FUZZ_RUNS="$(RUNS)" $(BIN)/vitest run --config test/fuzz/vitest.config.ts
+
 test-aws: build ## a whole deployment on an emulated AWS (needs Terraform and Python's moto)
 	@$(BIN)/vitest run --config test/aws/vitest.config.ts
+
+faults: build ## every fault at every step, then SEEDS random schedules from SEED_START on; goes on where it was interrupted (MATRIX=no: only those)
+	@$(BIN)/esbuild test/faults/main.ts --bundle --splitting --platform=node --target=node20 --format=esm --packages=external --outdir=dist/faults --log-level=warning
+	@SEEDS="$(SEEDS)" SEED_START="$(SEED_START)" MATRIX="$(MATRIX)" node dist/faults/main.js
 
 cost: build ## measure two days on an emulated AWS, and write docs/cost-day.json and the tables of docs/COST.md
 	@STARLING_NO_SKIP=1 $(BIN)/vitest run --config test/aws/day.vitest.config.ts

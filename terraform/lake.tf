@@ -19,7 +19,7 @@ module "processed" {
 
   name                    = "${var.name_prefix}-processed-${local.account}-${local.region}"
   key_arn                 = aws_kms_key.starling.arn
-  immutable_prefixes      = ["log/", "data/", "mirror/"]
+  immutable_prefixes      = ["log/", "data/", "mirror/", "skip/"]
   stage_role_arns         = [for stage in local.functions : stage.role_arn]
   infrequent_access_days  = var.infrequent_access_days
   archive_days            = var.archive_days

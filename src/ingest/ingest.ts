@@ -66,9 +66,12 @@ async function ingestNext(
     () => readFrom(context, previous, batch, attempt),
   );
   const detail = { ...heldCursor(parseSnapshot(read.snapshot), before, now()), ...undeclaredDetail(undeclared) };
-  const news = undeclaredNews(detail, before);
-  if (news !== null) report({ event: 'warning', stage: 'ingest', message: news });
+  const tellUndeclared = (): void => {
+    const news = undeclaredNews(detail, before);
+    if (news !== null) report({ event: 'warning', stage: 'ingest', message: news });
+  };
   if (!isNews) {
+    tellUndeclared();
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
     return { batches: 0, head: batch - 1, isUpToDate: true, detail };
   }
@@ -83,6 +86,7 @@ async function ingestNext(
   });
   const rows = Object.values(read.tables).reduce((sum, table) => sum + table.rows, 0);
   const seconds = (performance.now() - started) / 1000;
+  if (outcome === 'won') tellUndeclared();
   report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows, seconds });
   return outcome === 'won' ? { batches: 1, head: batch, isUpToDate: true, detail } : 'lost';
 }

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import type { ProcessedEntry, TransformedOutput } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import type { Skips } from '../shared/lake/skips.ts';
-import { type Model, type OutputSpec, QUARANTINE } from '../shared/model/model.ts';
+import { readSkips } from '../shared/lake/skips.ts';
+import { type Model, QUARANTINE } from '../shared/model/model.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { loadDimension, type Target } from './dimension.ts';
 import { loadFact } from './fact.ts';
@@ -16,7 +16,6 @@ export interface BatchInput {
   readonly schema: string;
   readonly model: Model;
   readonly entry: ProcessedEntry;
-  readonly skips: Skips;
   /** Load's model, or transform's, differs from the one of the batch before. */
   readonly mended: boolean;
   readonly now: () => Date;
@@ -35,14 +34,16 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
     if (!claimed) return 'lost';
     const target: Target = { client, lake: input.lake, schema: input.schema, batch: entry.batch };
     const counts = new Map<string, TableCounts>();
+    // Now, and not before: whoever skips keeps loaders from claiming a batch meanwhile.
+    const isSkipped = await skippedOf(input);
     for (const [table, skipped] of Object.entries(entry.skipped ?? {})) add(counts, table, { skipped });
-    await loadDimensions(target, input, counts);
+    await loadDimensions(target, input, isSkipped, counts);
     for (const fact of model.facts) {
       const released = await releaseFact(target, model, fact, { mended: input.mended });
       if (released > 0) add(counts, fact.name, { released });
     }
-    await loadFacts(target, input, counts);
-    await loadRejected(target, input, counts);
+    await loadFacts(target, input, isSkipped, counts);
+    await loadRejected(target, input, isSkipped, counts);
     const all = Object.fromEntries(counts);
     await recordCounts(client, entry.batch, all);
     return all;
@@ -53,54 +54,59 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
   });
 }
 
-async function loadDimensions(target: Target, input: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+type IsSkipped = (table: string) => boolean;
+type AllCounts = Map<string, TableCounts>;
+
+async function skippedOf({ lake, entry }: BatchInput): Promise<IsSkipped> {
+  const { batch, ingested: attempt } = entry;
+  if (attempt === undefined) return () => false;
+  const skips = await readSkips(lake);
+  return (table) => skips.has({ batch, attempt }, table);
+}
+
+async function loadDimensions(target: Target, input: BatchInput, isSkipped: IsSkipped, counts: AllCounts): Promise<void> {
   const { model } = input;
   for (const dimension of model.dimensions) {
-    const output = outputOf(input, dimension, counts);
+    const output = outputOf(input, dimension.name, isSkipped, counts);
     if (output) add(counts, dimension.name, await loadDimension(target, model, dimension, output));
   }
 }
 
-async function loadFacts(target: Target, input: BatchInput, counts: Map<string, TableCounts>): Promise<void> {
+async function loadFacts(target: Target, input: BatchInput, isSkipped: IsSkipped, counts: AllCounts): Promise<void> {
   const { model } = input;
   for (const fact of model.facts) {
-    const output = outputOf(input, fact, counts);
+    const output = outputOf(input, fact.name, isSkipped, counts);
     if (output) add(counts, fact.name, await loadFact(target, model, fact, output));
   }
 }
 
-/** What the batch brings of an output; null where that is nothing, or skipped, itself or with its source. */
-function outputOf(
-  { entry, skips }: BatchInput,
-  { name, source }: OutputSpec,
-  counts: Map<string, TableCounts>,
-): TransformedOutput | null {
-  const output = entry.outputs[name];
-  if (!output || output.rows === 0) return null;
-  if (!skips.has(entry.batch, name) && !skips.has(entry.batch, source)) return output;
-  add(counts, name, { skipped: output.rows });
-  return null;
+async function loadRejected(target: Target, input: BatchInput, isSkipped: IsSkipped, counts: AllCounts): Promise<void> {
+  const output = outputOf(input, QUARANTINE, isSkipped, counts);
+  if (!output) return;
+  for (const [table, rows] of await loadRejects(target, input.model, output, isSkipped)) {
+    add(counts, table, isSkipped(table) ? { skipped: rows } : { quarantined: rows });
+  }
 }
 
-async function loadRejected(
-  target: Target,
-  { model, entry }: BatchInput,
-  counts: Map<string, TableCounts>,
-): Promise<void> {
-  const output = entry.outputs[QUARANTINE];
-  if (!output) return;
-  for (const [table, quarantined] of await loadRejects(target, model, output)) add(counts, table, { quarantined });
+/** What the batch brings of an output; null where that is nothing, or skipped. */
+function outputOf({ entry }: BatchInput, name: string, isSkipped: IsSkipped, counts: AllCounts): TransformedOutput | null {
+  const output = entry.outputs[name];
+  if (!output || output.rows === 0) return null;
+  if (!isSkipped(name)) return output;
+  add(counts, name, { skipped: output.rows });
+  return null;
 }
 
 const NOTHING: TableCounts = { staged: 0, written: 0, quarantined: 0, released: 0 };
 
 function add(counts: Map<string, TableCounts>, table: string, more: Partial<TableCounts>): void {
   const sum = { ...(counts.get(table) ?? NOTHING) };
+  const skipped = more.skipped === undefined ? sum.skipped : (sum.skipped ?? 0) + more.skipped;
   counts.set(table, {
     staged: sum.staged + (more.staged ?? 0),
     written: sum.written + (more.written ?? 0),
     quarantined: sum.quarantined + (more.quarantined ?? 0),
     released: sum.released + (more.released ?? 0),
-    ...(more.skipped === undefined ? {} : { skipped: more.skipped }),
+    ...(skipped === undefined ? {} : { skipped }),
   });
 }

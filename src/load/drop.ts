@@ -81,11 +81,18 @@ export async function changingQuarantine<T>(
       throw new PipelineError('warehouse_schema', 'warehouse: there is no quarantine: nothing has been loaded here');
     }
     await prepare(client);
-    return inTransaction(client, 'begin', async () => {
-      await client.query(KEEP_LOADERS_OUT).catch(failLocked);
+    return whileNobodyLoads(client, async () => {
       if ((await client.query(KNOWS_DROPPED)).rowCount === 0) await client.query(ADD_DROPPED_AT);
       return work(client);
     });
+  });
+}
+
+/** One transaction that no loader claims a batch in. @throws PipelineError `warehouse_locked` when somebody goes on loading. */
+export async function whileNobodyLoads<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  return inTransaction(client, 'begin', async () => {
+    await client.query(KEEP_LOADERS_OUT).catch(failLocked);
+    return work();
   });
 }
 

@@ -34,13 +34,18 @@ export async function ledgerHead(client: pg.Client): Promise<LedgerHead | null> 
 }
 
 const THERE = "select to_regclass('pipeline.ledger') is not null as there";
+
+export async function hasLedger(client: pg.Client): Promise<boolean> {
+  return (await client.query<{ there: string }>(THERE)).rows[0]?.there === 't';
+}
+
 const LAST = `
   select batch_id, extract(epoch from snapshot_at) * 1000 as snapshot_ms from pipeline.ledger
   order by batch_id desc limit 1`;
 
 /** The last batch and its snapshot's time; null where nothing is loaded, or there is no ledger yet. */
 export async function lastLoaded(client: pg.Client): Promise<Loaded | null> {
-  if ((await client.query<{ there: string }>(THERE)).rows[0]?.there !== 't') return null;
+  if (!(await hasLedger(client))) return null;
   const row = (await client.query<{ batch_id: string; snapshot_ms: string }>(LAST)).rows[0];
   return row ? { batch: Number(row.batch_id), snapshotAt: new Date(Number(row.snapshot_ms)) } : null;
 }

@@ -4,7 +4,6 @@ import { type ProcessedEntry, processedEntrySchema } from '../shared/lake/entrie
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
-import { readSkips } from '../shared/lake/skips.ts';
 import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
@@ -102,8 +101,7 @@ async function loadNext(
   await checkModel(log, entry, model.hash);
   checkComplete(entry, model.hash, entry.outputs, [...outputsOf(model).map(({ name }) => name), QUARANTINE]);
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
-  const skips = await readSkips(lake);
-  const input = { client, lake, schema, model, entry, skips, mended, now, waitForLoader };
+  const input = { client, lake, schema, model, entry, mended, now, waitForLoader };
   const outcome = await loadBatch(input).catch((error: unknown) => {
     throw fromPostgres('warehouse', error, { batch });
   });
@@ -138,7 +136,7 @@ function reportCounts(report: Report, entry: ProcessedEntry, counts: Counts, sec
     const bytes = entry.outputs[table]?.parts.reduce((sum, part) => sum + part.bytes, 0) ?? 0;
     if (count.skipped !== undefined) {
       report({ ...common, event: 'warning', table, message: `${table} is skipped, as was asked for: ${count.skipped} rows` });
-      if (count.quarantined === 0) continue;
+      if (count.staged + count.quarantined + count.released === 0) continue;
     }
     report({ ...common, event: 'table', table, rows: count.written, bytes, ...nonZero(count) });
   }

@@ -95,19 +95,29 @@ const REJECTED_COLUMNS = [
 
 const REJECTED = 'pg_temp.rejected';
 
-/** Puts what transform refused into quarantine; how many rows of each table. */
+/**
+ * Puts what transform refused into quarantine; how many rows of each table.
+ * @param isSkipped Those are counted, and left out.
+ */
 export async function loadRejects(
   target: Target,
   model: Model,
   output: TransformedOutput,
+  isSkipped: (table: string) => boolean,
 ): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   if (output.rows === 0) return counts;
   const { client, lake } = target;
   await createStaging(client, REJECTED, REJECTED_COLUMNS);
   await copyRows(client, REJECTED, REJECTED_COLUMNS, partRows(lake, output.parts, REJECTED_COLUMNS), 'quarantine');
-  const { rows } = await client.query<{ table_name: string }>(`select distinct table_name from ${REJECTED}`);
-  for (const { table_name: table } of rows) {
+  const { rows } = await client.query<{ table_name: string; rows: string }>(
+    `select table_name, count(*) as rows from ${REJECTED} group by table_name`,
+  );
+  for (const { table_name: table, rows: count } of rows) {
+    if (isSkipped(table)) {
+      counts.set(table, Number(count));
+      continue;
+    }
     const fact = model.facts.find((candidate) => candidate.name === table) ?? null;
     if (fact) await refuseRejectedTwice(target, fact, REJECTED);
     const inserted = await client.query(insertRejects(target.schema, fact), [target.batch, table]);

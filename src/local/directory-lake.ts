@@ -93,11 +93,14 @@ export class DirectoryLake implements Lake {
         bytes += chunk.byteLength;
       }
       await this.#onDisk(key, () => handle.sync());
-    } catch (error) {
-      await discard(path);
-      throw error;
-    } finally {
       await this.#onDisk(key, () => handle.close());
+    } catch (error) {
+      // Of what is open or not it says nothing new: the error is known.
+      await handle.close().catch(() => undefined);
+      await discard(path);
+      // Somebody killed may have left what fills the disk.
+      if (error instanceof PipelineError && error.kind === 'lake_full') this.#swept = false;
+      throw error;
     }
     return { path, bytes };
   }

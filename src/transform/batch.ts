@@ -32,14 +32,14 @@ export async function transformBatch(input: BatchInput): Promise<Outputs> {
   const mirrors = await changedMirrors(input, emitter(rejects, rejects));
   const outputs: ProcessedEntry['outputs'] = {};
   for (const output of outputsOf(model)) {
-    if (input.skips.has(entry.batch, output.name)) {
-      // Without its hash it is made whole by the next batch.
+    if (input.skips.has(entry, output.name)) {
+      // Without its hash a dimension is made whole by the next batch.
       outputs[output.name] = { hash: '', whole: false, rows: 0, parts: [] };
       continue;
     }
     const hash = outputHash(model, output);
     const known = input.previous?.outputs[output.name]?.hash ?? null;
-    const before = wasSkippedSince(input.previous, output, input.skips) ? null : known;
+    const before = wasSkippedSince(input.previous, output, input.skips, entry.batch) ? null : known;
     const ready = isFact(output) || isReady(input, output, mirrors);
     const whole = isFact(output) ? isWhole(entry.tables[output.source]) : ready && before !== hash;
     const writer = new PartWriter(processed, output.columns, (part) => keyOf(input, output.name, part));

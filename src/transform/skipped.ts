@@ -1,36 +1,40 @@
-import type { IngestionEntry, ProcessedEntry } from '../shared/lake/entries.ts';
-import { batchOfSkipKey, skipKey } from '../shared/lake/key.ts';
+import { type IngestionEntry, type ProcessedEntry, withoutPrototype } from '../shared/lake/entries.ts';
+import { isSkipKeyOf } from '../shared/lake/key.ts';
 import type { Skips } from '../shared/lake/skips.ts';
-import { type OutputSpec, sourcesOf } from '../shared/model/model.ts';
+import { type Model, outputsOf, type OutputSpec, QUARANTINE } from '../shared/model/model.ts';
+import type { Report } from '../shared/report.ts';
 
 interface Kept {
   readonly entry: IngestionEntry;
-  /** By table: how many rows the batch does without. */
+  /** By table and output: how many rows the batch brought of it. */
   readonly skipped: Record<string, number>;
 }
 
 /** The batch as if the tables that an operator skipped had brought nothing: their mirrors stay what they were. */
-export function leaveOut(entry: IngestionEntry, skips: Skips): Kept {
-  const tables = { ...entry.tables };
+export function leaveOut(model: Model, entry: IngestionEntry, skips: Skips): Kept {
   const skipped: Record<string, number> = {};
-  for (const [name, table] of Object.entries(entry.tables)) {
-    if (!skips.has(entry.batch, name)) continue;
+  const tables = withoutPrototype(entry.tables);
+  for (const { name } of model.tables) {
+    const table = entry.tables[name];
+    if (!table || !skips.has(entry, name)) continue;
     skipped[name] = table.rows;
     tables[name] = { ...table, whole: null, rows: 0, parts: [] };
+  }
+  for (const { name, source } of [...outputsOf(model), { name: QUARANTINE, source: '' }]) {
+    if (skips.has(entry, name)) skipped[name] = entry.tables[source]?.rows ?? 0;
   }
   return { entry: { ...entry, tables }, skipped };
 }
 
-/**
- * Whether something that an output shows was skipped when it had been transformed already: what load left out is in the
- * mirrors, and no later difference would show it.
- */
-export function wasSkippedSince(previous: ProcessedEntry | null, output: OutputSpec, skips: Skips): boolean {
+export function tellSkipped(report: Report, batch: number, skipped: Readonly<Record<string, number>>): void {
+  for (const [table, rows] of Object.entries(skipped)) {
+    const message = `${table} is skipped, as was asked for: ${rows} rows`;
+    report({ event: 'warning', stage: 'transform', batch, table, message });
+  }
+}
+
+/** Whether an output was skipped when it had been made: what load left out no later difference would show. */
+export function wasSkippedSince(previous: ProcessedEntry | null, output: OutputSpec, skips: Skips, batch: number): boolean {
   const known = new Set(previous?.skips);
-  const concerns = [output.name, ...sourcesOf(output)];
-  return skips.keys.some((key) => {
-    const batch = batchOfSkipKey(key);
-    if (known.has(key) || batch === null || batch > (previous?.batch ?? 0)) return false;
-    return concerns.some((name) => skipKey(batch, name) === key);
-  });
+  return skips.before(batch).some((key) => !known.has(key) && isSkipKeyOf(key, output.name));
 }

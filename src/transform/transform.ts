@@ -11,7 +11,7 @@ import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { transformBatch } from './batch.ts';
 import { checkMirrors } from './mirrors.ts';
-import { leaveOut } from './skipped.ts';
+import { leaveOut, tellSkipped } from './skipped.ts';
 
 export interface TransformContext {
   readonly model: Model;
@@ -77,7 +77,7 @@ async function transformNext(
   checkComplete(entry, model.hash, entry.tables, model.tables.map(({ name }) => name));
   const attempt = randomUUID();
   const skips = await readSkips(context.processed);
-  const { entry: kept, skipped } = leaveOut(entry, skips);
+  const { entry: kept, skipped } = leaveOut(model, entry, skips);
   tellSkipped(report, batch, skipped);
   const tables = [...model.tables, ...outputsOf(model)].map(({ name }) => name);
   const made = await givingBack(context.processed, { tables: [...tables, QUARANTINE], batch, attempt }, async () =>
@@ -94,19 +94,13 @@ async function transformNext(
     snapshot_at: entry.snapshot_at,
     model: model.hash,
     ...made,
-    ...(skips.keys.length > 0 ? { skips: [...skips.keys], skipped } : {}),
+    ingested: entry.attempt,
+    ...(skips.keys.length > 0 ? { skips: [...skips.before(batch)], skipped } : {}),
   });
   const rows = Object.values(made.outputs).reduce((sum, output) => sum + output.rows, 0);
   const seconds = (performance.now() - started) / 1000;
   report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, seconds });
   return outcome === 'won';
-}
-
-function tellSkipped(report: Report, batch: number, skipped: Readonly<Record<string, number>>): void {
-  for (const [table, rows] of Object.entries(skipped)) {
-    const message = `${table} is skipped, as was asked for: ${rows} rows`;
-    report({ event: 'warning', stage: 'transform', batch, table, message });
-  }
 }
 
 function behind(head: number, until: number): PipelineError {

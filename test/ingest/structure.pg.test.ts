@@ -96,8 +96,6 @@ function refusalOf(kind: string, name: string): string | null {
 
 test.each(Object.keys(COLUMNS))('a column declared %s reads what it can hold, and nothing else', (kind) => {
   const reads = kind === 'text' ? ALL : (READS[kind] ?? []);
-  for (const [at, type] of ALL.entries()) {
-    const refusal = reads.includes(type) ? null : expect.stringMatching(`^source_structure: .*declared ${kind}$`);
-    expect(refusalOf(kind, `c${at}`), type).toEqual(refusal);
-  }
+  const told = ALL.map((type, at) => [type, refusalOf(kind, `c${at}`)?.replace(/: .*, /, ': ') ?? 'read']);
+  expect(told).toEqual(ALL.map((type) => [type, reads.includes(type) ? 'read' : `source_structure: declared ${kind}`]));
 });

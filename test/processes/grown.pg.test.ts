@@ -44,7 +44,8 @@ describe('a source column that was added with a default', () => {
     const events: ReportEvent[] = [];
     const report = (event: ReportEvent) => void events.push(event);
     expect(await runPipeline(contextOf(place, { report }))).toEqual([]);
-    expect(events.map(({ event }) => event)).toEqual(['nothing_new', 'nothing_new', 'nothing_new']);
+    expect(events.map(({ event }) => event)).toEqual(['warning', 'nothing_new', 'nothing_new', 'nothing_new']);
+    expect(events[0]?.message).toContain('sales_order.discount');
 
     expect(await runPipeline(contextOf(place, { model: grown }))).toEqual([]);
     const versions = `

@@ -220,7 +220,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       expect(of('aws_s3_bucket_policy')['policy']).toBeDefined();
     });
 
-    test.each([[INGESTION, ['data/*', 'log/*']], [PROCESSED, ['data/*', 'log/*', 'mirror/*']]])('%s refuses what is not over TLS, overwrites, and deletes in the log', (arn, immutable) => {
+    test.each([[INGESTION, ['data/*', 'log/*']], [PROCESSED, ['data/*', 'log/*', 'mirror/*', 'skip/*']]])('%s refuses what is not over TLS, overwrites, and deletes in the log', (arn, immutable) => {
       const { values } = one('aws_s3_bucket_policy', arn === INGESTION ? 'module.ingestion' : 'module.processed');
       const everybody = { Principal: '*', Effect: 'Deny' };
       expect(statementsOf(values['policy'])).toEqual([

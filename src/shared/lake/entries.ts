@@ -20,7 +20,7 @@ function byName<T>(value: v.GenericSchema<unknown, T>): v.GenericSchema<unknown,
   return v.pipe(v.unknown(), isNoArray, v.record(v.string(), value), v.transform(withoutPrototype));
 }
 
-function withoutPrototype<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+export function withoutPrototype<T>(record: Readonly<Record<string, T>>): Record<string, T> {
   const bare: Record<string, T> = Object.create(null);
   return Object.assign(bare, record);
 }
@@ -144,9 +144,11 @@ const processedFields = v.object({
   outputs: byName<TransformedOutput>(outputSchema),
   /** Every mirror as of this batch: transform of the next one reads exactly these. */
   mirrors: byName<MirrorObjects>(mirrorSchema),
-  /** All skips that transform knew of: those it did not are news to the next batch. Not in older entries. */
+  /** The attempt of ingest whose batch this is. Not in older entries. */
+  ingested: v.optional(v.pipe(v.string(), v.uuid())),
+  /** Skips of earlier batches that transform knew of: those it did not know of are news to the next batch. */
   skips: v.optional(v.array(v.string())),
-  /** Rows of source tables that this batch does without, as an operator wished. */
+  /** What this batch does without, as an operator wished: rows that it brought of a source table, or of an output's. */
   skipped: v.optional(byName<number>(count)),
 });
 

@@ -84,9 +84,9 @@ export function attemptPrefixes(table: string, batch: number, attempt: string): 
   return ['data', 'mirror'].map((root) => `${attemptFolder(root, table, batch, attempt)}/`);
 }
 
-/** `skip/<20 digits>/<table>`: what an operator gave up on. */
-export function skipKey(batch: number, table: string): string {
-  const key = `${SKIP_PREFIX}${batchSegment(batch)}/${tableSegment(table)}`;
+/** `skip/<20 digits>/<attempt>/<table>`: what an operator gave up on of the batch that this attempt of ingest committed. */
+export function skipKey(batch: number, attempt: string, table: string): string {
+  const key = `${SKIP_PREFIX}${batchSegment(batch)}/${attempt}/${tableSegment(table)}`;
   checkKey(key);
   return key;
 }
@@ -95,6 +95,10 @@ export function skipKey(batch: number, table: string): string {
 export function batchOfSkipKey(key: string): number | null {
   const batch = Number(/^skip\/(\d{20})\//.exec(key)?.[1]);
   return Number.isSafeInteger(batch) && batch > 0 ? batch : null;
+}
+
+export function isSkipKeyOf(key: string, table: string): boolean {
+  return key.startsWith(SKIP_PREFIX) && key.endsWith(`/${tableSegment(table)}`);
 }
 
 export function stateKey(stage: string): string {

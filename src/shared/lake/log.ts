@@ -76,6 +76,7 @@ export class Log<E extends LogEntry> {
     const key = logKey(entry.batch);
     const body = toJson(entry);
     this.#checkReadable(body, key, entry.batch);
+    if (body.length > ENTRY_MAX_BYTES) throw new TypeError(`${key} would be over ${ENTRY_MAX_BYTES} bytes`);
     const outcome = await this.#putIfAbsent(key, body);
     const winner = outcome === 'created' ? entry : await this.read(entry.batch);
     this.#lastHead = Math.max(this.#lastHead, entry.batch);

@@ -15,9 +15,12 @@ type ModelledEntry = LogEntry & { readonly model: string };
  */
 export async function checkModel<E extends ModelledEntry>(log: Log<E>, entry: E, hash: string): Promise<void> {
   if (entry.model === hash) return;
-  if (entry.batch > 1 && (await log.read(entry.batch - 1)).model === entry.model && !(await isOfLate(log, entry.batch, hash))) return;
   const head = await log.head(entry.batch);
-  for (let batch = head; batch > entry.batch; batch -= 1) {
+  // Of a year that is made again by today's model this is the one question.
+  if (head > entry.batch && (await log.read(head)).model === hash) return;
+  const isUnchanged = entry.batch > 1 && (await log.read(entry.batch - 1)).model === entry.model;
+  if (isUnchanged && !(await isOfLate(log, entry.batch, hash))) return;
+  for (let batch = head - 1; batch > entry.batch; batch -= 1) {
     if ((await log.read(batch)).model === hash) return;
   }
   throw new PipelineError('model_mismatch', `batch ${entry.batch} was made by another model than this build has`, {

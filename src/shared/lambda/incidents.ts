@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { PipelineError } from '../errors.ts';
 import { readJson, toJson } from '../lake/json.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { Stage } from '../report.ts';
@@ -98,9 +99,12 @@ export class Incidents {
     return false;
   }
 
-  /** Null for what somebody else has just removed, or what is no mark. */
+  /** Null for what somebody else has just removed, or what is no mark. A lake that does not answer says neither. */
   async #read(key: string): Promise<Mark | null> {
-    const content = await readJson(this.#lake, key, MARK_MAX_BYTES).catch(() => null);
+    const content = await readJson(this.#lake, key, MARK_MAX_BYTES).catch((error: unknown) => {
+      if (error instanceof PipelineError && (error.kind === 'lake_missing' || error.kind === 'lake_corrupt')) return null;
+      throw error;
+    });
     const parsed = v.safeParse(markSchema, content);
     return parsed.success ? parsed.output : null;
   }

@@ -175,7 +175,8 @@ function checkReserved(fact: FactSpec): void {
     const where = { table: fact.name, column: name };
     checkName(name, where);
     if (names.indexOf(name) !== at) throw modelError(`${fact.name} has two columns named ${name}`, where);
-    if (RESERVED_COLUMNS.has(name) || name.startsWith('starling_')) throw modelError(`${fact.name}.${name}: Starling adds a column of that name`, where);
+    if (RESERVED_COLUMNS.has(name)) throw modelError(`${fact.name}.${name}: Starling adds a column of that name`, where);
+    if (name.startsWith('starling_')) throw modelError(`${fact.name}.${name}: names that begin with starling_ are its own`, where);
   }
 }
 

@@ -101,15 +101,23 @@ function isOfSocket(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'syscall' in error && error.syscall === 'connect';
 }
 
-/** Data exceptions, integrity violations, what a function of somebody's own raises: any of them may quote a value. */
-const QUOTING = /^(22|23|P0)...$/;
+/** The classes that PostgreSQL defines (its manual, appendix A), but for those whose messages may quote a value. */
+const UNQUOTING = new Set(
+  '00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 20 21 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 58 72 F0 HV XX'.split(' '),
+);
+
+/** Data exceptions, integrity violations, and what a function of somebody's own raises, by a code of its own or P0001. */
+function mayQuote(code: string): boolean {
+  const isSqlstate = /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code);
+  return isSqlstate && !UNQUOTING.has(code.slice(0, 2));
+}
 
 /**
  * What quotes a value stays unsaid.
  * `cause` is left out for the same reason: a driver's error carries the detail line.
  */
 function messageOf(code: string, error: unknown): string {
-  if (QUOTING.test(code)) return `SQLSTATE ${code}`;
+  if (mayQuote(code)) return `SQLSTATE ${code}`;
   if (error instanceof AggregateError && error.message === '') return messageOf(code, error.errors[0]);
   const message = error instanceof Error ? error.message : String(error);
   return code === '' || message.includes(code) ? message : `${message} (${code})`;

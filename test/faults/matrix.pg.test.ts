@@ -1,0 +1,44 @@
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterwards, temporaryDirectory } from '../support/postgres.ts';
+import { tryScenario } from './all.ts';
+import { bundleWorker } from './bundle.ts';
+import { type Figures, lineOf, NO_FIGURES, sum } from './figures.ts';
+import { type Ground, startGround } from './ground.ts';
+import { MARKET_SCENARIOS } from './scenarios.ts';
+import { Spares } from './workers.ts';
+
+/** One step of each kind; `make faults` tries all. */
+const oneOfAKind = true;
+
+const say = (line: string): void => console.log(line);
+
+let ground: Ground;
+let spares: Spares;
+let figures: Figures = NO_FIGURES;
+
+beforeAll(async () => {
+  ground = await startGround(await temporaryDirectory());
+  afterwards(ground.clear);
+  const { program, directory } = await bundleWorker(fileURLToPath(new URL('../..', import.meta.url)));
+  afterwards(async () => rm(directory, { recursive: true, force: true }));
+  spares = new Spares(program, 2);
+  afterwards(async () => spares.stop());
+});
+
+afterAll(() => say(lineOf(figures)));
+
+describe('a fault at any step', () => {
+  test.each(MARKET_SCENARIOS.map((scenario, at) => ({ name: scenario.name, scenario, at })))(
+    'of a run that brings $name: the next run ends as if there had been none',
+    async ({ scenario, at }) => {
+      const { signal } = new AbortController();
+      const outcome = await tryScenario(scenario, `scenario_${at}`, { ground, spares, say, oneOfAKind, signal });
+      figures = sum(figures, outcome.figures);
+      expect(outcome.found).toEqual([]);
+      expect(outcome.figures.points).toBeGreaterThan(50);
+    },
+    1_200_000,
+  );
+});

@@ -1,0 +1,222 @@
+import { join } from 'node:path';
+import { deepStrictEqual } from 'node:assert';
+import { copyLake, discard, type Ground, openDatabase } from './ground.ts';
+import { type Done, type Job, modelNamed, runJob } from './job.ts';
+import { type Stage, STAGES } from '../../src/shared/report.ts';
+import type { Scenario } from './scenarios.ts';
+import { type Fault, FAULTS, isKill, type Plan, type Step } from './steps.ts';
+import { Rewindable, readState, type State, withoutEmpty } from './warehouse.ts';
+import type { Spares } from './workers.ts';
+
+/** A step of an undisturbed run, and what is to befall it. */
+export interface Point extends Step {
+  readonly stage: Stage;
+  /** Of the steps of that name. */
+  readonly nth: number;
+  readonly fault: Fault;
+}
+
+export interface Problem {
+  readonly point: string;
+  readonly what: string;
+}
+
+/** Starling's clock: the batch that faults are tried on is of this time. */
+const NOW = '2031-03-05T12:00:00.000Z';
+/** Nothing befalls it, and its steps are noted. */
+const WATCHING: Plan = { seed: '', chance: 0, faults: [] };
+const BEFORE = '2031-03-04T12:00:00.000Z';
+
+/** A scenario, played up to where faults are tried, in places of its own that are put back for each of them. */
+export class Matrix {
+  readonly scenario: Scenario;
+  readonly points: readonly Point[];
+  readonly #ground: Ground;
+  readonly #lanes: Lane[];
+  readonly #before: State;
+  readonly #after: State;
+
+  private constructor(scenario: Scenario, ground: Ground, lanes: Lane[], undisturbed: Undisturbed) {
+    this.scenario = scenario;
+    this.#ground = ground;
+    this.#lanes = lanes;
+    this.points = undisturbed.points;
+    this.#before = undisturbed.before;
+    this.#after = undisturbed.after;
+  }
+
+  /** @param width How many points are tried at once. */
+  static async prepare(scenario: Scenario, ground: Ground, name: string, width: number): Promise<Matrix> {
+    const source = await openDatabase(ground.sources, `source_${name}`);
+    const lanes: Lane[] = [];
+    for (let lane = 0; lane < width; lane += 1) lanes.push(await Lane.open(ground, scenario, source.url, `${name}_${lane}`));
+    const [first, ...others] = lanes;
+    if (!first) throw new Error('no lanes');
+    for (const change of scenario.before) {
+      await change(source.client);
+      await first.run(STAGES, BEFORE);
+    }
+    await scenario.change?.(source.client);
+    await source.client.end();
+    for (const other of others) await other.follow(first);
+    const undisturbed = await undisturbedRun(first);
+    for (const other of others) await other.keepAs(first);
+    return new Matrix(scenario, ground, lanes, undisturbed);
+  }
+
+  /** Tries each of the points, and tells of each whose end is not that of the undisturbed run. */
+  async try(points: readonly Point[], spares: Spares, signal: AbortSignal, tried: () => void): Promise<readonly Problem[]> {
+    const left = points.toReversed();
+    const problems: Problem[] = [];
+    const work = async (lane: Lane): Promise<void> => {
+      for (let point = left.pop(); point && !signal.aborted; point = left.pop()) {
+        const what = await this.#tryOne(lane, point, spares);
+        if (what !== null) problems.push({ point: `${this.scenario.name}: ${titleOf(point)}`, what });
+        tried();
+      }
+    };
+    await Promise.all(this.#lanes.map(work));
+    return problems;
+  }
+
+  async close(): Promise<void> {
+    for (const lane of this.#lanes) await discard(this.#ground.warehouses, lane.warehouse.client);
+  }
+
+  async #tryOne(lane: Lane, point: Point, spares: Spares): Promise<string | null> {
+    try {
+      await lane.rewind(point.stage);
+      await this.#disturb(lane, point, spares);
+      this.#checkBetween(withoutEmpty(await lane.state()));
+      await lane.run(STAGES, NOW);
+      deepStrictEqual(await lane.state(), this.#after, 'the end is not that of the undisturbed run');
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  async #disturb(lane: Lane, { stage, name: at, nth, fault }: Point, spares: Spares): Promise<void> {
+    const job = lane.job([stage], NOW, { at, nth, fault });
+    const outcome = isKill(fault) ? await spares.run(job) : await runJob(job, () => undefined);
+    if (outcome === 'killed') return deepStrictEqual(isKill(fault), true, 'killed by nobody');
+    if (outcome.faults === 0) throw new Error(`the step was not reached: ${JSON.stringify(outcome.failures)}`);
+    const isOwnEntry = fault === 'answer lost' && at.endsWith('putIfAbsent log');
+    deepStrictEqual(isOwnEntry && !outcome.events.includes('batch'), false, 'its own entry is taken for another one');
+    // What is not to be expected of a world outside that fails is not to be expected at all.
+    deepStrictEqual(outcome.failures.filter(({ kind }) => kind === 'bug'), [], 'it failed with a bug');
+  }
+
+  /** Somebody who looks between the two runs sees the warehouse before the batch, or behind it. */
+  #checkBetween(seen: State): void {
+    const isEither = [this.#before, this.#after].some((state) => {
+      try {
+        deepStrictEqual(seen, withoutEmpty(state));
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    if (!isEither) deepStrictEqual(seen, withoutEmpty(this.#after), 'something half done is seen');
+  }
+}
+
+export function titleOf({ fault, name, nth }: Point): string {
+  return `${fault} at ${name} (${nth})`;
+}
+
+/** One point of each kind of step and fault. */
+export function onePerKind(points: readonly Point[], pick: (points: readonly Point[]) => Point): readonly Point[] {
+  const groups = new Map<string, Point[]>();
+  for (const point of points) {
+    const id = `${point.fault} ${point.kind}`;
+    groups.set(id, [...(groups.get(id) ?? []), point]);
+  }
+  return [...groups.values()].map((group) => pick(group));
+}
+
+function pointsOf(stage: Stage, steps: readonly Step[]): readonly Point[] {
+  const times = new Map<string, number>();
+  return steps.flatMap((step) => {
+    const nth = (times.get(step.name) ?? 0) + 1;
+    times.set(step.name, nth);
+    return FAULTS.map((fault) => ({ ...step, stage, nth, fault }));
+  });
+}
+
+interface Undisturbed {
+  readonly before: State;
+  readonly after: State;
+  readonly points: readonly Point[];
+}
+
+/** Keeps what is there before each stage, so that faults in it need not wait for those before it. */
+async function undisturbedRun(lane: Lane): Promise<Undisturbed> {
+  const before = await lane.state();
+  await lane.warehouse.keep();
+  const points: Point[] = [];
+  for (const stage of STAGES) {
+    await lane.keep(stage);
+    points.push(...pointsOf(stage, (await lane.run([stage], NOW, WATCHING)).steps));
+  }
+  return { before, points, after: await lane.state() };
+}
+
+/** A warehouse and a lake of which one point at a time is tried. */
+class Lane {
+  readonly warehouse: Rewindable;
+  readonly #scenario: Scenario;
+  readonly #urls: Pick<Job, 'sourceUrl' | 'warehouseUrl'>;
+  readonly #lake: string;
+
+  private constructor(warehouse: Rewindable, scenario: Scenario, urls: Pick<Job, 'sourceUrl' | 'warehouseUrl'>, lake: string) {
+    this.warehouse = warehouse;
+    this.#scenario = scenario;
+    this.#urls = urls;
+    this.#lake = lake;
+  }
+
+  static async open(ground: Ground, scenario: Scenario, sourceUrl: string, name: string): Promise<Lane> {
+    const { url: warehouseUrl, client } = await openDatabase(ground.warehouses, `warehouse_${name}`);
+    return new Lane(new Rewindable(client), scenario, { sourceUrl, warehouseUrl }, join(ground.lakes, name));
+  }
+
+  job(stages: readonly Stage[], now: string, plan: Plan = null): Job {
+    const lake = { directory: join(this.#lake, 'now') };
+    const { model } = this.#scenario;
+    return { ...this.#urls, stages, model, lake, now, whole: false, waitForLoader: null, plan };
+  }
+
+  /** A run that nothing befalls. */
+  async run(stages: readonly Stage[], now: string, plan: Plan = null): Promise<Done> {
+    const done = await runJob(this.job(stages, now, plan), () => undefined);
+    deepStrictEqual(done.failures, [], 'a run fails that nothing befell');
+    return done;
+  }
+
+  async state(): Promise<State> {
+    return readState(this.warehouse.client, modelNamed(this.#scenario.model));
+  }
+
+  async keep(stage: Stage): Promise<void> {
+    await copyLake(join(this.#lake, 'now'), join(this.#lake, stage));
+  }
+
+  /** Loads what another lane has: by the same log, so that both have the same history. */
+  async follow(other: Lane): Promise<void> {
+    await copyLake(join(other.#lake, 'now'), join(this.#lake, 'now'));
+    // Without a batch it would make the schema all the same, which the other one has not.
+    if (this.#scenario.before.length > 0) await this.run(['load'], BEFORE);
+    await this.warehouse.keep();
+  }
+
+  async keepAs(other: Lane): Promise<void> {
+    for (const stage of STAGES) await copyLake(join(other.#lake, stage), join(this.#lake, stage));
+  }
+
+  /** To where the stage was about to begin. */
+  async rewind(stage: Stage): Promise<void> {
+    await this.warehouse.rewind();
+    await copyLake(join(this.#lake, stage), join(this.#lake, 'now'));
+  }
+}
