@@ -2,11 +2,11 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventsOf, type Ran, runMain } from '../support/cli.ts';
-import { freshPlace, type Place, rowsOf, type Template, totesysTemplate } from '../support/totesys.ts';
+import { freshPlace, type Place, quietTemplate, rowsOf, type Template } from '../support/totesys.ts';
 
 let template: Template;
 beforeAll(async () => {
-  template = await totesysTemplate();
+  template = await quietTemplate();
 });
 
 let place: Place;

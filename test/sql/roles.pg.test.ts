@@ -87,9 +87,9 @@ async function holdToWork({ source, warehouse }: Databases, logins: Logins, sche
     LAKE_DIR: await temporaryDirectory(),
   };
   for (const command of ['init', 'run']) await expectRuns([command], environment);
-  await owner.query('create table later (later_id int primary key)');
   await liveOneDay(owner, { seed: 7 });
   for (const command of ['run', 'status', 'compare']) await expectRuns([command], environment);
+  await owner.query('create table later (later_id int primary key)');
 
   await expectReadsOnly(await connectTo(urlOf(source, reader)));
   const asks = await asAnalyst(warehouse, analyst, schema);

@@ -37,7 +37,7 @@ export const OWN_RIGHTS = {
     ...on(PROCESSED, 'GetObject', 'log/*', 'data/*', 'mirror/*', 'state/*'),
     ...on(PROCESSED, 'DeleteObject', 'state/alerts/*'),
     ...on(PROCESSED, 'AbortMultipartUpload', 'data/*', 'mirror/*'),
-    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'mirror/*', 'state/*'),
+    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'mirror/*', 'skip/*', 'state/*'),
   ],
   load: [
     ...on(INGESTION, 'GetObject', 'state/ingest.json'),
@@ -45,7 +45,7 @@ export const OWN_RIGHTS = {
     ...on(PROCESSED, 'GetObject', 'log/*', 'data/*', 'state/*'),
     ...on(PROCESSED, 'PutObject', 'state/*'),
     ...on(PROCESSED, 'DeleteObject', 'state/alerts/*'),
-    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'state/*'),
+    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'skip/*', 'state/*'),
     ...secret(WAREHOUSE_SECRET),
   ],
 } as const;
