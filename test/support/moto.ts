@@ -13,6 +13,12 @@ export interface Moto {
 const READY_WITHIN_MS = 30_000;
 
 /**
+ * `python3 -m moto.server`, in which one thread goes on for a second before another may: moto looks whether a key is
+ * there and puts it in two steps, and now and then two racers came between them.
+ */
+const PROGRAM = 'import sys; sys.setswitchinterval(1); from moto.server import main; main(sys.argv[1:])';
+
+/**
  * An AWS of one's own: Python's moto server on a free port, or null, loudly, where moto is not installed.
  * `STARLING_NO_SKIP=1` makes its absence an error.
  */
@@ -21,7 +27,7 @@ export async function startMoto(): Promise<Moto | null> {
     return skipLoudly('all tests that need AWS', "moto is not installed (pip install 'moto[server]')");
   }
   const port = await freePort();
-  const server = spawn('python3', ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+  const server = spawn('python3', ['-c', PROGRAM, '-H', '127.0.0.1', '-p', String(port)], {
     stdio: 'ignore',
     env: { ...process.env, MOTO_IAM_LOAD_MANAGED_POLICIES: 'true' },
   });
