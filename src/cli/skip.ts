@@ -1,5 +1,4 @@
-import { whileNobodyLoads } from '../load/drop.ts';
-import { hasLedger, lastLoaded } from '../load/ledger.ts';
+import { hasLedger, lastLoaded, whileNobodyLoads } from '../load/ledger.ts';
 import { inWarehouse } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
 import { type IngestionEntry, ingestionEntrySchema, processedEntrySchema } from '../shared/lake/entries.ts';

@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
-import { inTransaction } from '../shared/postgres/client.ts';
-import { isLockTimeout } from '../shared/postgres/errors.ts';
 import { statesOf } from './kept.ts';
+import { whileNobodyLoads } from './ledger.ts';
 import { inWarehouse, type WarehouseContext } from './load.ts';
 import { ADD_DROPPED_AT, waits } from './schema/bookkeeping.ts';
 import { hasQuarantine } from './waiting.ts';
@@ -63,9 +62,6 @@ const KNOWS_DROPPED = `
   select from pg_catalog.pg_attribute
   where attrelid = 'pipeline.quarantine'::regclass and attname = 'dropped_at' and not attisdropped`;
 
-/** Whoever loads inserts into the ledger first, and waits for this as for another loader. Readers do not. */
-const KEEP_LOADERS_OUT = 'lock table pipeline.ledger in share row exclusive mode';
-
 /**
  * One transaction, while nobody loads: load decides on rows of the quarantine long before it changes them.
  * @param prepare Runs before it, in a quarantine that is there.
@@ -86,17 +82,4 @@ export async function changingQuarantine<T>(
       return work(client);
     });
   });
-}
-
-/** One transaction that no loader claims a batch in. @throws PipelineError `warehouse_locked` when somebody goes on loading. */
-export async function whileNobodyLoads<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
-  return inTransaction(client, 'begin', async () => {
-    await client.query(KEEP_LOADERS_OUT).catch(failLocked);
-    return work();
-  });
-}
-
-function failLocked(error: unknown): never {
-  if (!isLockTimeout(error)) throw error;
-  throw new PipelineError('warehouse_locked', 'warehouse: a batch is being loaded: try again when it is done');
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
 import type { Loaded } from '../shared/freshness.ts';
 import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import { inTransaction } from '../shared/postgres/client.ts';
 import { isLockTimeout } from '../shared/postgres/errors.ts';
 import { literal } from '../shared/postgres/sql.ts';
 
@@ -92,4 +93,20 @@ function asAnotherLoader(error: unknown): never {
 
 export async function recordCounts(client: pg.Client, batch: number, counts: Counts): Promise<void> {
   await client.query('update pipeline.ledger set counts = $2 where batch_id = $1', [batch, JSON.stringify(counts)]);
+}
+
+/** Whoever loads inserts into the ledger first, and waits for this as for another loader. Readers do not. */
+const KEEP_LOADERS_OUT = 'lock table pipeline.ledger in share row exclusive mode';
+
+/** One transaction that no loader claims a batch in. @throws PipelineError `warehouse_locked` when somebody goes on loading. */
+export async function whileNobodyLoads<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  return inTransaction(client, 'begin', async () => {
+    await client.query(KEEP_LOADERS_OUT).catch(failLocked);
+    return work();
+  });
+}
+
+function failLocked(error: unknown): never {
+  if (!isLockTimeout(error)) throw error;
+  throw new PipelineError('warehouse_locked', 'warehouse: a batch is being loaded: try again when it is done');
 }
