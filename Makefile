@@ -10,7 +10,10 @@ SEED_START ?= 1
 MATRIX ?= yes
 # Not by npx, which advertises new versions of npm.
 BIN := node_modules/.bin
-BUNDLE := src/cli/starling.ts --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
+AS_BUNDLE := --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
+BUNDLE := src/cli/starling.ts $(AS_BUNDLE)
+# Encodes Parquet beside the one above, in a thread of its own.
+WORKER := src/shared/parquet/parquet-worker.ts $(AS_BUNDLE)
 
 .PHONY: help run test fuzz test-aws faults cost check build clean stop
 
@@ -45,6 +48,7 @@ build: dist/starling.js dist/lambda/load.zip ## dist/starling.js, dist/lambda/<s
 
 dist/starling.js: node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/tsc -p .
+	@$(BIN)/esbuild $(WORKER) --outfile=dist/parquet-worker.mjs --log-level=warning
 	@$(BIN)/esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
 
 # The last that is written stands for all three.

@@ -7,10 +7,11 @@ import type { Skips } from '../shared/lake/skips.ts';
 import type { Report } from '../shared/report.ts';
 import type { Cell } from '../shared/types/type.ts';
 import { dimensionRows } from './dimension.ts';
-import { factMaker } from './fact.ts';
+import { FactMaker } from './fact.ts';
 import type { Mirror } from './mirror.ts';
 import { changedMirrors, isReady, isWhole, type MirrorInput, readMirrorsOf, writeMirrors } from './mirrors.ts';
 import { PartWriter, rowsOf } from './parts.ts';
+import type { Span } from './readers.ts';
 import { recordsOf } from './records.ts';
 import { REJECT_COLUMNS, rejectCells, type Reject } from './reject.ts';
 import { wasSkippedSince } from './skipped.ts';
@@ -43,9 +44,8 @@ export async function transformBatch(input: BatchInput): Promise<Outputs> {
     const ready = isFact(output) || isReady(input, output, mirrors);
     const whole = isFact(output) ? isWhole(entry.tables[output.source]) : ready && before !== hash;
     const writer = new PartWriter(processed, output.columns, (part) => keyOf(input, output.name, part));
-    const emit = emitter(writer, rejects);
-    if (isFact(output)) await writeFact(input, output, emit);
-    else if (ready) await writeDimension(input, output, whole, mirrors, emit);
+    if (isFact(output)) await writeFact(input, output, writer, rejects);
+    else if (ready) await writeDimension(input, output, whole, mirrors, emitter(writer, rejects));
     const parts = [...(await writer.close())];
     const rows = rowsOf(parts);
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
@@ -81,13 +81,35 @@ async function writeDimension(
   for (const row of dimensionRows(input.model, dimension, mirrors, whole)) await emit(row);
 }
 
-async function writeFact(input: BatchInput, fact: FactSpec, emit: Emit): Promise<void> {
+async function writeFact(input: BatchInput, fact: FactSpec, writer: PartWriter, rejects: PartWriter): Promise<void> {
   const ingested = input.entry.tables[fact.source];
   const source = input.model.tables.find(({ name }) => name === fact.source);
   if (!ingested || !source) return;
-  for await (const { header, records } of recordsOf(input.ingestion, ingested)) {
-    const make = factMaker(fact, source, header);
-    for (const record of records) await emit(make(record));
+  for await (const block of recordsOf(input.ingestion, ingested)) {
+    const maker = new FactMaker(fact, source, block.header, writer.buffers);
+    for (let from = 0; from < block.rows; ) {
+      const to = Math.min(block.rows, from + writer.room);
+      const into = writer.reserve(to - from);
+      if (maker.makeAll({ block, from, to, into })) writer.keep(to - from);
+      else await writeEach(maker, { block, from, to }, writer, rejects);
+      if (writer.full) await writer.flush();
+      from = to;
+    }
+  }
+}
+
+/** Record by record, where there is one that cannot be made. */
+async function writeEach(
+  maker: FactMaker,
+  { block, from, to }: Omit<Span, 'into'>,
+  writer: PartWriter,
+  rejects: PartWriter,
+): Promise<void> {
+  for (let record = from; record < to; record += 1) {
+    const reject = maker.make(block, record, writer.reserve(1));
+    if (reject) rejects.add(rejectCells(reject));
+    else writer.keep(1);
+    if (rejects.full) await rejects.flush();
   }
 }
 

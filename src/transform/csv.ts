@@ -1,170 +1,209 @@
+import { isUtf8 } from 'node:buffer';
 import { PipelineError } from '../shared/errors.ts';
 
 /** One record: its fields in the order of the header; null is the empty field, '' the quoted empty string. */
 export type CsvRecord = readonly (string | null)[];
 
-export interface CsvBatch {
+/**
+ * Some records as they lie in memory, for whoever reads values without making strings of them. Valid until the next
+ * block is asked for: the memory is used again.
+ */
+export interface CsvBlock {
   readonly header: readonly string[];
-  readonly records: readonly CsvRecord[];
+  readonly rows: number;
+  readonly bytes: Buffer;
+  /**
+   * Of field f of row r, at `(r * header.length + f) * 2`: where its content starts, and behind it where it ends, without
+   * quotes. An end of `NULL_FIELD` stands for NULL; a start below zero is `~start`, of content with doubled quotes.
+   */
+  readonly bounds: Int32Array;
 }
 
-/** V8's longest string has about 512 Mi characters; PostgreSQL's longest field is shorter, its longest row is not. */
-const MAX_RECORD_CHARACTERS = 256 * 1024 * 1024;
+export const NULL_FIELD = -1;
 
-const QUOTE = 34;
-const COMMA = 44;
-const LF = 10;
-const CR = 13;
+/** Records are looked at in blocks of about this size: large enough to be quick, small enough to stay in the cache. */
+const BLOCK_BYTES = 1024 * 1024;
+
+/** V8's longest string has about 512 Mi characters; PostgreSQL's longest field is shorter, its longest row is not. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+const [QUOTE, COMMA, LF, CR] = [34, 44, 10, 13];
 
 /**
- * Decodes PostgreSQL's CSV (`COPY … (FORMAT csv, HEADER)`), a batch of records for each chunk that completes some.
- * Memory is bounded by the chunks and the longest record.
+ * Decodes PostgreSQL's CSV (`COPY … (FORMAT csv, HEADER)`). Memory is bounded by the block and the longest record.
  * @throws PipelineError `lake_corrupt` on what no COPY writes: bytes that are not UTF-8, a NUL, a record of another width
  * than the header, a quote out of place, or a carriage return outside quotes, which a tool that "mends" line ends leaves
  * and which would become part of a value; `key` names the object, records are counted from 1 behind the header.
  */
-export async function* decodeCsv(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<CsvBatch> {
-  const reader = new RecordReader(key);
-  for await (const piece of texts(key, chunks)) {
-    const records = reader.push(piece);
-    if (reader.header && records.length > 0) yield { header: reader.header, records };
-  }
-  const records = reader.end();
-  if (reader.header && records.length > 0) yield { header: reader.header, records };
-}
-
-async function* texts(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  const decode = (chunk?: Uint8Array) => {
-    try {
-      return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
-    } catch (cause) {
-      throw new PipelineError('lake_corrupt', `${key} is not UTF-8`, { key }, cause);
+export async function* decodeCsv(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<CsvBlock> {
+  const reader = new BlockReader(key);
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      at += reader.fill(chunk, at);
+      if (!reader.isFull) continue;
+      const block = reader.read();
+      if (block) yield block;
+      reader.keepRest();
     }
-  };
-  for await (const chunk of chunks) yield withoutNul(key, decode(chunk));
-  yield withoutNul(key, decode());
+  }
+  const block = reader.readLast();
+  if (block) yield block;
 }
 
-/** No text of PostgreSQL holds one: what does was not written by it, and the warehouse could not take it either. */
-function withoutNul(key: string, piece: string): string {
-  if (piece.includes('\0')) throw new PipelineError('lake_corrupt', `${key} holds a NUL`, { key });
-  return piece;
+/** The text of a field; null for NULL. */
+export function fieldText(block: CsvBlock, row: number, field: number): string | null {
+  const at = (row * block.header.length + field) * 2;
+  return textAt(block.bytes, block.bounds[at] ?? 0, block.bounds[at + 1] ?? NULL_FIELD);
 }
 
-class RecordReader {
-  header: readonly string[] | null = null;
+export function textAt(bytes: Buffer, start: number, end: number): string | null {
+  if (end === NULL_FIELD) return null;
+  return start >= 0 ? bytes.toString('utf8', start, end) : bytes.toString('utf8', ~start, end).replaceAll('""', '"');
+}
+
+/** All fields of a row. */
+export function recordAt(block: CsvBlock, row: number): CsvRecord {
+  return block.header.map((_, field) => fieldText(block, row, field));
+}
+
+class BlockReader {
   readonly #key: string;
-  #pending: string[] = [];
-  #pendingLength = 0;
-  /** A long record is looked at again only when twice as much of it is there: otherwise its cost is quadratic. */
-  #lookAt = 0;
+  #bounds = new Int32Array(128 * 1024);
+  #header: readonly string[] | null = null;
+  /** Records that were handed out. */
   #count = 0;
+  #bytes = Buffer.allocUnsafe(BLOCK_BYTES);
+  #length = 0;
+  /** Behind the last whole record of what is there. */
+  #end = 0;
+  #rows = 0;
 
   constructor(key: string) {
     this.#key = key;
   }
 
-  push(piece: string): CsvRecord[] {
-    this.#pending.push(piece);
-    this.#pendingLength += piece.length;
-    return this.#pendingLength < this.#lookAt ? [] : this.#take();
+  get isFull(): boolean {
+    return this.#length === this.#bytes.length;
   }
 
-  end(): CsvRecord[] {
-    const records = this.#take();
-    if (this.#pendingLength > 0) throw this.#corrupt('is cut off');
-    return records;
+  /** Takes in what there is room for; how many bytes that was. */
+  fill(chunk: Uint8Array, from: number): number {
+    const taken = Math.min(chunk.length - from, this.#bytes.length - this.#length);
+    this.#bytes.set(chunk.subarray(from, from + taken), this.#length);
+    this.#length += taken;
+    return taken;
   }
 
-  #take(): CsvRecord[] {
-    const text = this.#pending.length === 1 ? (this.#pending[0] ?? '') : this.#pending.join('');
-    const records: CsvRecord[] = [];
-    let at = 0;
-    for (;;) {
-      const fields: (string | null)[] = [];
-      const next = readRecord(text, at, fields);
-      if (next === MISPLACED) throw this.#corrupt('has a quote out of place');
-      if (next === FOREIGN_LINE_END) throw this.#corrupt('has a carriage return outside quotes');
-      if (next === INCOMPLETE) break;
-      at = next;
-      this.#accept(fields, records);
+  /** The whole records of what is there. */
+  read(): CsvBlock | null {
+    this.#scan();
+    this.#checkText(this.#end);
+    return this.#block();
+  }
+
+  readLast(): CsvBlock | null {
+    this.#checkText(this.#length);
+    this.#scan();
+    if (this.#end < this.#length) throw this.#corrupt('is cut off');
+    return this.#block();
+  }
+
+  /** A record that fills the block gets one of twice the size: though it is looked at again, its cost is linear. */
+  keepRest(): void {
+    const rest = this.#bytes.subarray(this.#end, this.#length);
+    if (rest.length > MAX_RECORD_BYTES) throw this.#corrupt('is longer than 256 MiB');
+    if (this.#end === 0) this.#bytes = Buffer.allocUnsafe(this.#bytes.length * 2);
+    this.#bytes.set(rest);
+    this.#length = rest.length;
+  }
+
+  #block(): CsvBlock | null {
+    const [header, rows] = [this.#header, this.#rows];
+    this.#count += rows;
+    this.#rows = 0;
+    return header && rows > 0 ? { header, rows, bytes: this.#bytes, bounds: this.#bounds } : null;
+  }
+
+  /** Notes the bounds of all fields up to the end of the last whole record: one look at each byte. */
+  #scan(): void {
+    const [bytes, length] = [this.#bytes, this.#length];
+    let [at, start, first, noted] = [0, 0, 0, 0];
+    this.#end = 0;
+    while (at < length) {
+      const byte = bytes[at] ?? 0;
+      // Most bytes are settled by this comparison.
+      if (byte > COMMA || (byte !== COMMA && byte !== LF && byte !== QUOTE && byte !== CR)) {
+        at += 1;
+        continue;
+      }
+      if (byte === CR) throw this.#corrupt('has a carriage return outside quotes');
+      let end = at === start ? NULL_FIELD : at;
+      if (byte === QUOTE) {
+        if (at !== start) throw this.#corrupt('has a quote out of place');
+        const closing = closingQuote(bytes, at + 1, length);
+        if (closing === INCOMPLETE) return;
+        [start, end] = closing < 0 ? [~(at + 1), ~closing] : [at + 1, closing];
+        at = end + 1;
+      }
+      if (noted === this.#bounds.length) this.#bounds = larger(this.#bounds);
+      this.#bounds[noted] = start;
+      this.#bounds[noted + 1] = end;
+      noted += 2;
+      const stop = bytes[at];
+      at += 1;
+      start = at;
+      if (stop === COMMA) continue;
+      if (stop !== LF) throw this.#corrupt('has a quote out of place');
+      noted = this.#accept(first, noted);
+      first = noted;
+      this.#end = at;
     }
-    this.#keep(text.slice(at));
-    return records;
   }
 
-  #accept(fields: readonly (string | null)[], records: CsvRecord[]): void {
-    if (!this.header) {
-      this.header = fields.map((field) => field ?? '');
-      return;
+  /** A record whose bounds are from `first` to before `noted`; where those of the next one go. */
+  #accept(first: number, noted: number): number {
+    const width = (noted - first) / 2;
+    if (!this.#header) {
+      const bounds = this.#bounds;
+      const names = Array.from({ length: width }, (_, at) => textAt(this.#bytes, bounds[at * 2] ?? 0, bounds[at * 2 + 1] ?? 0));
+      this.#header = names.map((name) => name ?? '');
+      return 0;
     }
-    if (fields.length !== this.header.length) {
-      throw this.#corrupt(`has ${fields.length} fields, the header has ${this.header.length}`);
-    }
-    this.#count += 1;
-    records.push(fields);
+    if (width !== this.#header.length) throw this.#corrupt(`has ${width} fields, the header has ${this.#header.length}`);
+    this.#rows += 1;
+    return noted;
   }
 
-  #keep(rest: string): void {
-    if (rest.length > MAX_RECORD_CHARACTERS) throw this.#corrupt('is longer than 256 Mi characters');
-    this.#pending = rest === '' ? [] : [rest];
-    this.#pendingLength = rest.length;
-    this.#lookAt = Math.min(rest.length * 2, MAX_RECORD_CHARACTERS + 1);
+  #checkText(end: number): void {
+    const text = this.#bytes.subarray(0, end);
+    if (isUtf8(text) && !text.includes(0)) return;
+    const what = isUtf8(text) ? 'holds a NUL' : 'is not UTF-8';
+    throw new PipelineError('lake_corrupt', `${this.#key} ${what}`, { key: this.#key });
   }
 
   /** Of the record that is being read. */
   #corrupt(what: string): PipelineError {
-    const record = this.header ? `record ${this.#count + 1}` : 'the header';
+    const record = this.#header ? `record ${this.#count + this.#rows + 1}` : 'the header';
     return new PipelineError('lake_corrupt', `${record} of ${this.#key} ${what}`, { key: this.#key });
   }
 }
 
+function larger(bounds: Int32Array): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(bounds.length * 2);
+  grown.set(bounds);
+  return grown;
+}
+
 const INCOMPLETE = -1;
-const MISPLACED = -2;
-const FOREIGN_LINE_END = -3;
 
-/** Reads the record that starts at `at` into `fields`; the index behind its line end, or why there is none. */
-function readRecord(text: string, start: number, fields: (string | null)[]): number {
-  let at = start;
-  for (;;) {
-    const quoted = text.charCodeAt(at) === QUOTE;
-    const end = quoted ? quotedEnd(text, at) : bareEnd(text, at);
-    // Without what follows it a field may go on: a quote may be the first of two.
-    if (end === INCOMPLETE || end >= text.length) return INCOMPLETE;
-    fields.push(quoted ? unquote(text.slice(at + 1, end - 1)) : bare(text, at, end));
-    const stop = text.charCodeAt(end);
-    if (stop === LF) return end + 1;
-    if (stop === CR && !quoted) return FOREIGN_LINE_END;
-    if (stop !== COMMA) return MISPLACED;
-    at = end + 1;
+/** The index of the quote that ends a field, `~index` where doubled ones are before it. */
+function closingQuote(bytes: Buffer, start: number, length: number): number {
+  let doubled = false;
+  for (let at = bytes.indexOf(QUOTE, start); at >= 0; at = bytes.indexOf(QUOTE, at + 2)) {
+    // Without what follows it, it may be the first of two.
+    if (at + 1 >= length) return INCOMPLETE;
+    if (bytes[at + 1] !== QUOTE) return doubled ? ~at : at;
+    doubled = true;
   }
-}
-
-/** The index behind the closing quote. */
-function quotedEnd(text: string, at: number): number {
-  let from = at + 1;
-  for (;;) {
-    const quote = text.indexOf('"', from);
-    if (quote < 0) return INCOMPLETE;
-    if (text.charCodeAt(quote + 1) !== QUOTE) return quote + 1;
-    from = quote + 2;
-  }
-}
-
-function bareEnd(text: string, at: number): number {
-  for (let end = at; end < text.length; end += 1) {
-    const code = text.charCodeAt(end);
-    // Most characters are settled by the first comparison.
-    if (code <= COMMA && (code === COMMA || code === LF || code === QUOTE || code === CR)) return end;
-  }
-  return text.length;
-}
-
-function bare(text: string, at: number, end: number): string | null {
-  return end === at ? null : text.slice(at, end);
-}
-
-function unquote(field: string): string {
-  return field.includes('"') ? field.replaceAll('""', '"') : field;
+  return INCOMPLETE;
 }

@@ -5,8 +5,7 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
 import { columnCells } from '../shared/parquet/cells.ts';
 import { decodeParquet } from '../shared/parquet/parquet.ts';
-import type { CsvRecord } from './csv.ts';
-import { owned } from './owned.ts';
+import { type CsvBlock, fieldText, recordAt } from './csv.ts';
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
 import { type Reject, sourceRow } from './reject.ts';
@@ -89,12 +88,12 @@ export async function applyBatch(
     const before = seen.size;
     return seen.add(key).size === before;
   };
-  for await (const { header, records } of recordsOf(lake, ingested)) {
-    const positions = mirror.columns.map((column) => header.indexOf(column));
-    for (const record of records) {
-      const row = positions.map((at) => ownedOrNull(record[at] ?? null));
+  for await (const block of recordsOf(lake, ingested)) {
+    const fields = mirror.columns.map((column) => block.header.indexOf(column));
+    for (let record = 0; record < block.rows; record += 1) {
+      const row = fields.map((field) => (field < 0 ? null : fieldText(block, record, field)));
       const key = row[0] ?? null;
-      if (key === null) await reject(keyless(table, mirror.columns, header, record));
+      if (key === null) await reject(keyless(table, mirror.columns, block, record));
       else if (isAgain(key)) throw notUnique(table, mirror.columns);
       else mirror.set(key, row);
     }
@@ -102,17 +101,13 @@ export async function applyBatch(
   for (const key of gone ?? []) mirror.remove(key);
 }
 
-function keyless(table: string, [column = '']: readonly string[], header: readonly string[], record: CsvRecord): Reject {
-  return { table, key: null, column, reason: 'is null', row: sourceRow(header, record) };
+function keyless(table: string, [column = '']: readonly string[], block: CsvBlock, record: number): Reject {
+  return { table, key: null, column, reason: 'is null', row: sourceRow(block.header, recordAt(block, record)) };
 }
 
 function notUnique(table: string, [column = '']: readonly string[]): PipelineError {
   const message = `a batch holds two rows of ${table} with one key, so ${table}.${column} is no key`;
   return new PipelineError('key_not_unique', message, { table, column });
-}
-
-function ownedOrNull(field: string | null): string | null {
-  return field === null ? null : owned(field);
 }
 
 export async function readMirror(lake: Lake, objects: MirrorObjects): Promise<Mirror> {

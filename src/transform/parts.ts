@@ -1,59 +1,99 @@
-import type { Cells, FileColumn } from '../shared/parquet/arrow.ts';
 import type { Part } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
+import type { FileColumn } from '../shared/parquet/arrow.ts';
+import { type ColumnBuffer, columnBuffer, TextBuffer } from '../shared/parquet/columns.ts';
 import { encodeParquet } from '../shared/parquet/parquet.ts';
 import type { Cell } from '../shared/types/type.ts';
-import { owned } from './owned.ts';
 
-/** A part holds at most this many rows, and its text at most this many characters: what bounds the memory of a stage. */
+/** A part holds at most this many rows, and about this many bytes of text: what bounds the memory of a stage. */
 const PART_ROWS = 65_536;
-const PART_CHARACTERS = 32 * 1024 * 1024;
+const PART_TEXT_BYTES = 32 * 1024 * 1024;
 
-/** Cuts rows into Parquet parts of bounded size. `add` until `full`, then `flush`; `close` gives the parts. */
+/** While a part is encoded and written, the next one is made; not more than that, for the memory that they take. */
+const PARTS_AT_WORK = 1;
+
+/** Most batches bring a few rows. */
+const FIRST_ROWS = 256;
+
+/**
+ * Cuts rows into Parquet parts of bounded size. Rows are written into `buffers` where `reserve` says, and `keep` keeps
+ * them; `add` does it all for one. Then `flush` whenever `full`; `close` gives the parts.
+ */
 export class PartWriter {
+  readonly buffers: readonly ColumnBuffer[];
   readonly #lake: Lake;
   readonly #columns: readonly FileColumn[];
   readonly #keyOf: (part: number) => string;
-  readonly #parts: Part[] = [];
-  #cells: Cell[][];
+  readonly #parts: Promise<Part>[] = [];
+  readonly #texts: readonly TextBuffer[];
+  #capacity = FIRST_ROWS;
   #rows = 0;
-  #characters = 0;
 
   constructor(lake: Lake, columns: readonly FileColumn[], keyOf: (part: number) => string) {
     this.#lake = lake;
     this.#columns = columns;
     this.#keyOf = keyOf;
-    this.#cells = columns.map(() => []);
+    this.buffers = columns.map(({ type }) => columnBuffer(type, FIRST_ROWS));
+    this.#texts = this.buffers.filter((buffer) => buffer instanceof TextBuffer);
   }
 
   get full(): boolean {
-    return this.#rows >= PART_ROWS || this.#characters >= PART_CHARACTERS;
+    return this.#rows >= PART_ROWS || this.#textBytes() >= PART_TEXT_BYTES;
+  }
+
+  /** How many rows the part can take yet. */
+  get room(): number {
+    return PART_ROWS - this.#rows;
+  }
+
+  /** Makes room for so many rows; where the first of them goes. */
+  reserve(rows: number): number {
+    const needed = this.#rows + rows;
+    if (needed > this.#capacity) {
+      this.#capacity = Math.max(needed, Math.min(this.#capacity * 4, PART_ROWS));
+      for (const buffer of this.buffers) buffer.grow(this.#capacity);
+    }
+    return this.#rows;
+  }
+
+  /** Keeps so many rows of what was reserved. */
+  keep(rows: number): void {
+    this.#rows += rows;
   }
 
   add(row: readonly Cell[]): void {
-    for (const [at, cells] of this.#cells.entries()) {
-      const cell = row[at] ?? null;
-      cells.push(typeof cell === 'string' ? owned(cell) : cell);
-      if (typeof cell === 'string') this.#characters += cell.length;
-    }
-    this.#rows += 1;
+    const into = this.reserve(1);
+    for (const [at, buffer] of this.buffers.entries()) buffer.set(into, row[at] ?? null);
+    this.keep(1);
   }
 
+  /** Returns while the part is still being written, unless too many are. */
   async flush(): Promise<void> {
-    if (this.#rows === 0) return;
-    const [cells, rows]: [Cells, number] = [this.#cells, this.#rows];
-    this.#cells = this.#columns.map(() => []);
+    const rows = this.#rows;
+    if (rows === 0) return;
     this.#rows = 0;
-    this.#characters = 0;
-    const key = this.#keyOf(this.#parts.length);
-    const body = await encodeParquet(this.#columns, cells, rows);
-    const bytes = await this.#lake.put(key, chunksOf(body));
-    this.#parts.push({ key, rows, bytes });
+    const part = this.#write(this.#parts.length, rows);
+    // Who asks for it hears of its error, and nobody has to ask: the batch may have failed already.
+    part.catch(() => undefined);
+    this.#parts.push(part);
+    await this.#parts.at(-1 - PARTS_AT_WORK);
   }
 
   async close(): Promise<readonly Part[]> {
     await this.flush();
-    return this.#parts;
+    return Promise.all(this.#parts);
+  }
+
+  async #write(number: number, rows: number): Promise<Part> {
+    const key = this.#keyOf(number);
+    const body = await encodeParquet(this.#columns, this.buffers, rows);
+    return { key, rows, bytes: await this.#lake.put(key, chunksOf(body)) };
+  }
+
+  #textBytes(): number {
+    let bytes = 0;
+    for (const buffer of this.#texts) bytes += buffer.textBytes(this.#rows);
+    return bytes;
   }
 }
 

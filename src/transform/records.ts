@@ -1,19 +1,19 @@
 import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import { type CsvBatch, decodeCsv } from './csv.ts';
+import { type CsvBlock, decodeCsv } from './csv.ts';
 
 /**
- * All records of one table of a batch, a chunk's worth at a time.
+ * All records of one table of a batch, a block at a time.
  * @throws PipelineError `lake_corrupt` when an object does not hold the columns and the rows that the entry says.
  */
-export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerator<CsvBatch> {
+export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerator<CsvBlock> {
   for (const part of table.parts) {
     let rows = 0;
-    for await (const batch of decodeCsv(part.key, await lake.get(part.key))) {
-      if (!isSame(batch.header, table.columns)) throw foreign(part.key);
-      rows += batch.records.length;
-      yield batch;
+    for await (const block of decodeCsv(part.key, await lake.get(part.key))) {
+      if (!isSame(block.header, table.columns)) throw foreign(part.key);
+      rows += block.rows;
+      yield block;
     }
     if (rows === part.rows) continue;
     const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;

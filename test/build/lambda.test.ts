@@ -17,8 +17,8 @@ const ZIP_MAX_BYTES = 2 * 1024 * 1024;
 
 const FILES: Readonly<Record<Stage, readonly string[]>> = {
   ingest: ['index.mjs', 'index.mjs.map'],
-  transform: ['index.mjs', 'index.mjs.map', 'parquet_wasm_bg.wasm'],
-  load: ['index.mjs', 'index.mjs.map', 'parquet_wasm_bg.wasm'],
+  transform: ['index.mjs', 'index.mjs.map', 'parquet-worker.mjs', 'parquet-worker.mjs.map', 'parquet_wasm_bg.wasm.br'],
+  load: ['index.mjs', 'index.mjs.map', 'parquet_wasm_bg.wasm.br'],
 };
 
 describe('the bundle of a function', () => {

@@ -9,6 +9,7 @@ import { csvOf, openDuck } from '../support/duckdb.ts';
 import { temporaryDirectory } from '../support/postgres.ts';
 import { cut, cuts, tables } from './bytes.ts';
 import { fuzz, FUZZ_TIMEOUT_MS } from './fuzzing.ts';
+import { recordsIn } from '../transform/records.ts';
 
 /** DuckDB's client for Node takes a byte order mark off the front of every value, and a line has at most 2 MB. */
 const comparable = tables.filter(({ bytes }) => bytes.length < 1_000_000 && !bytes.includes('\ufeff'));
@@ -21,7 +22,7 @@ test('whole tables are read as DuckDB reads them, quoted where they need not be,
     await writeFile(join(directory, 'f.csv'), bytes);
     const theirs = await duck.rows(`select * from ${csvOf(lake, [{ key: 'f.csv', rows: 0, bytes: bytes.length }], columns)}`);
     const ours: (readonly CsvCell[])[] = [];
-    for await (const { records } of decodeCsv('f.csv', cut(bytes, sizes))) ours.push(...records);
+    for await (const block of decodeCsv('f.csv', cut(bytes, sizes))) ours.push(...recordsIn(block));
     expect(ours).toEqual(theirs);
   });
 });

@@ -12,6 +12,7 @@ import type { CsvCell } from '../support/csv.ts';
 import { connectTo, testServer } from '../support/postgres.ts';
 import { csvBytes, cut, cuts, tables } from './bytes.ts';
 import { fuzz, FUZZ_TIMEOUT_MS } from './fuzzing.ts';
+import { recordsIn } from '../transform/records.ts';
 
 type Rows = readonly (readonly CsvCell[])[];
 
@@ -25,9 +26,9 @@ async function decoded(bytes: Uint8Array, sizes: readonly number[]): Promise<Rea
   const rows: (readonly CsvCell[])[] = [];
   let header: readonly CsvCell[] | null = null;
   try {
-    for await (const batch of decodeCsv(KEY, cut(bytes, sizes))) {
-      header = batch.header;
-      rows.push(...batch.records);
+    for await (const block of decodeCsv(KEY, cut(bytes, sizes))) {
+      header = block.header;
+      rows.push(...recordsIn(block));
     }
     return { rows: header === null ? rows : [header, ...rows] };
   } catch (error) {

@@ -136,18 +136,23 @@ async function isCurrent(): Promise<boolean> {
 
 /** Aside first: other test files may be running it. */
 async function bundle(): Promise<void> {
+  await bundleOf('src/shared/parquet/parquet-worker.ts', join(dirname(BUNDLE), 'parquet-worker.mjs'));
+  await bundleOf('src/cli/starling.ts', BUNDLE);
+}
+
+async function bundleOf(entry: string, outfile: string): Promise<void> {
   const { outputFiles } = await build({
-    entryPoints: [join(ROOT, 'src/cli/starling.ts')],
+    entryPoints: [join(ROOT, entry)],
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
     packages: 'external',
     sourcemap: true,
-    outfile: BUNDLE,
+    outfile,
     write: false,
   });
-  await mkdir(dirname(BUNDLE), { recursive: true });
+  await mkdir(dirname(outfile), { recursive: true });
   for (const { path, contents } of outputFiles) {
     const aside = join(dirname(path), `.${process.pid}-${basename(path)}`);
     await writeFile(aside, contents, { mode: 0o755 });

@@ -15,11 +15,11 @@ import {
   QUARANTINE,
 } from '../../src/shared/model/model.ts';
 import type { FileColumn } from '../../src/shared/parquet/arrow.ts';
-import { encodeParquet } from '../../src/shared/parquet/parquet.ts';
 import { parseCell } from '../../src/shared/types/codecs.ts';
 import { type Cell, Unfit } from '../../src/shared/types/type.ts';
 import { REJECT_COLUMNS, type Reject, rejectCells } from '../../src/transform/reject.ts';
 import { afterwards } from './postgres.ts';
+import { encodeCells } from './parquet.ts';
 
 /** One row of an output: column name to PostgreSQL's text; what is left out is null. */
 export type TextRow = Readonly<Record<string, string | null>>;
@@ -107,7 +107,7 @@ export class Processed {
       const slice = rows.slice(from, from + partRows);
       const cells = columns.map((_, column) => slice.map((row) => row[column] ?? null));
       const key = keyOf(parts.length);
-      const bytes = await this.lake.put(key, once(await encodeParquet(columns, cells, slice.length)));
+      const bytes = await this.lake.put(key, once(await encodeCells(columns, cells, slice.length)));
       parts.push({ key, rows: slice.length, bytes });
     }
     return parts;

@@ -6,6 +6,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import { describe, expect, it } from 'vitest';
 import { DirectoryLake } from '../../src/local/directory-lake.ts';
 import { decodeCsv } from '../../src/transform/csv.ts';
+import { recordsIn } from './records.ts';
 import { chunked, type CsvCell, csvText } from '../support/csv.ts';
 import { csvOf, openDuck } from '../support/duckdb.ts';
 import { connectTo, temporaryDirectory, testServer } from '../support/postgres.ts';
@@ -32,7 +33,7 @@ const tableOf = (width: number): fc.Arbitrary<CsvCell[][]> =>
 
 async function decoded(bytes: Uint8Array, cuts: readonly number[]): Promise<readonly (readonly CsvCell[])[]> {
   const records: (readonly CsvCell[])[] = [];
-  for await (const batch of decodeCsv('k', chunked(bytes, cuts))) records.push(...batch.records);
+  for await (const block of decodeCsv('k', chunked(bytes, cuts))) records.push(...recordsIn(block));
   return records;
 }
 

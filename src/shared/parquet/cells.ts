@@ -12,6 +12,14 @@ export function columnCells(table: Table, name: string, type: ColumnType): Cell[
   return sameType(held, type) ? cells : cells.map((cell) => converted(cell, held, type, name));
 }
 
+/** One column of a file as it is: whole, and of the type that is asked for; null where it is not. */
+export function columnData(table: Table, name: string, type: ColumnType): Data | null {
+  const vector = table.getChild(name);
+  const [data, ...more] = vector?.data ?? [];
+  if (!vector || !data || more.length > 0) return null;
+  return sameType(heldType(vector.type, type), type) ? data : null;
+}
+
 /** The type that a file was written with: another than the declared one when the declaration has changed since. */
 function heldType(held: DataType, declared: ColumnType): ColumnType {
   if (DataType.isInt(held)) return { kind: held.bitWidth === 64 ? 'bigint' : 'int' };
@@ -73,7 +81,8 @@ function decimalReader(values: Uint32Array, scale: number): CellAt {
   return (row) => decimalText(values, row * 4, scale);
 }
 
-function decimalText(words: Uint32Array, at: number, scale: number): string {
+/** The digits of the 128 bits at `at`, with a point before the last `scale`. */
+export function decimalText(words: Uint32Array, at: number, scale: number): string {
   let unscaled = 0n;
   for (let word = 3; word >= 0; word -= 1) unscaled = (unscaled << 32n) | BigInt(words[at + word] ?? 0);
   const value = BigInt.asIntN(128, unscaled);

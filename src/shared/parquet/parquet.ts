@@ -1,9 +1,10 @@
 import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow';
-import type * as parquetWasm from 'parquet-wasm';
 import { PipelineError } from '../errors.ts';
-import { arrowTable, type Cells, type FileColumn } from './arrow.ts';
-
-type ParquetModule = typeof parquetWasm;
+import { arrowTable, type FileColumn } from './arrow.ts';
+import type { ColumnBuffer } from './columns.ts';
+import { encodeBeside } from './encoder.ts';
+import { encodingOf } from './encodings.ts';
+import { type ParquetModule, writeFile } from './write.ts';
 
 /** Five megabytes of WebAssembly: read when the first file is, not when a stage starts. */
 let loading: Promise<ParquetModule> | undefined;
@@ -13,16 +14,23 @@ function parquet(): Promise<ParquetModule> {
   return loading;
 }
 
-/** One Parquet file: ZSTD, statistics for every column chunk, one row group (parts are bounded where they are cut). */
-export async function encodeParquet(columns: readonly FileColumn[], cells: Cells, rows: number): Promise<Uint8Array> {
-  const { Compression, EnabledStatistics, Table: WasmTable, writeParquet, WriterPropertiesBuilder } = await parquet();
-  const properties = new WriterPropertiesBuilder()
-    .setCompression(Compression.ZSTD)
-    .setStatisticsEnabled(EnabledStatistics.Chunk)
-    .setCreatedBy('starling')
-    .build();
-  const table = WasmTable.fromIPCStream(tableToIPC(arrowTable(columns, cells, rows), 'stream'));
-  return writeParquet(table, properties);
+/** A part of fewer rows is encoded before a thread for it has started. */
+const ROWS_BESIDE = 32_768;
+
+/**
+ * The first `rows` rows as a Parquet file. What is in the buffers now: they may be written to again while the file is
+ * being made, in another thread where there is one to spare.
+ */
+export async function encodeParquet(
+  columns: readonly FileColumn[],
+  buffers: readonly ColumnBuffer[],
+  rows: number,
+): Promise<Uint8Array> {
+  const children = buffers.map((buffer) => buffer.data(rows));
+  const ipc = tableToIPC(arrowTable(columns, children, rows), 'stream');
+  const encodings = columns.map(({ name, type }, at) => [name, encodingOf(type, children[at])] as const);
+  const beside = rows >= ROWS_BESIDE ? encodeBeside({ ipc, encodings }) : null;
+  return beside ?? writeFile(await parquet(), { ipc, encodings });
 }
 
 /**

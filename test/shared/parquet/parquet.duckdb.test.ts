@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FileColumn } from '../../../src/shared/parquet/arrow.ts';
-import { encodeParquet } from '../../../src/shared/parquet/parquet.ts';
 import { typeName } from '../../../src/shared/types/codecs.ts';
 import type { Cell, ColumnType } from '../../../src/shared/types/type.ts';
 import { cellsOf, TYPES } from '../../support/cells.ts';
 import { literal, openDuck, quoted } from '../../support/duckdb.ts';
 import { temporaryDirectory } from '../../support/postgres.ts';
+import { encodeCells } from '../../support/parquet.ts';
 
 const DUCK_TYPES = [
   'INTEGER',
@@ -73,7 +73,7 @@ test('DuckDB finds the types that the columns have, and the same values', async 
       // DuckDB may keep what it has read of a path.
       const path = join(directory, `${(files += 1)}.parquet`);
       const cells = COLUMNS.map((_, at) => rows.map((each) => each[at] ?? null));
-      await writeFile(path, await encodeParquet(COLUMNS, cells, rows.length));
+      await writeFile(path, await encodeCells(COLUMNS, cells, rows.length));
       const described = await duck.rows(`select column_type from (describe select * from ${literal(path)})`);
       expect(described.map(([type]) => type)).toEqual(DUCK_TYPES);
       const read = await duck.rows(

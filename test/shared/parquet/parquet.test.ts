@@ -4,10 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { PipelineError } from '../../../src/shared/errors.ts';
 import type { FileColumn } from '../../../src/shared/parquet/arrow.ts';
 import { columnCells } from '../../../src/shared/parquet/cells.ts';
-import { decodeParquet, encodeParquet } from '../../../src/shared/parquet/parquet.ts';
+import { decodeParquet } from '../../../src/shared/parquet/parquet.ts';
 import { typeName } from '../../../src/shared/types/codecs.ts';
 import type { Cell, ColumnType } from '../../../src/shared/types/type.ts';
 import { cellsOf, TYPES } from '../../support/cells.ts';
+import { encodeCells } from '../../support/parquet.ts';
 
 /** A column of every type, named after it. */
 const COLUMNS: readonly FileColumn[] = TYPES.map((type) => ({ name: typeName(type), type, nullable: true }));
@@ -27,7 +28,7 @@ function rowCount(cells: readonly (readonly Cell[])[]): number {
 }
 
 async function encoded(cells: readonly (readonly Cell[])[]): Promise<Uint8Array> {
-  return encodeParquet(COLUMNS, cells, rowCount(cells));
+  return encodeCells(COLUMNS, cells, rowCount(cells));
 }
 
 async function refusal(bytes: Uint8Array, rows: number): Promise<PipelineError> {
@@ -75,7 +76,7 @@ describe('a file', () => {
 
   test('may hold no rows, only nulls, and a column that may not be null', async () => {
     const column: FileColumn = { name: 'a', type: { kind: 'text' }, nullable: false };
-    const none = await decodeParquet('k', await encodeParquet([column], [[]], 0), 0);
+    const none = await decodeParquet('k', await encodeCells([column], [[]], 0), 0);
     expect(columnCells(none, 'a', column.type) ?? []).toEqual([]);
     const nulls = COLUMNS.map(() => [null, null, null]);
     const table = await decodeParquet('k', await encoded(nulls), 3);
@@ -85,7 +86,7 @@ describe('a file', () => {
   test('lacks a column that was declared later', async () => {
     const table = await decodeParquet(
       'k',
-      await encodeParquet([{ name: 'a', type: { kind: 'int' }, nullable: false }], [[1]], 1),
+      await encodeCells([{ name: 'a', type: { kind: 'int' }, nullable: false }], [[1]], 1),
       1,
     );
     expect(columnCells(table, 'b', { kind: 'int' })).toBeNull();
@@ -93,7 +94,7 @@ describe('a file', () => {
 });
 
 async function reads(from: ColumnType, to: ColumnType, cells: readonly Cell[]): Promise<unknown> {
-  const bytes = await encodeParquet([{ name: 'a', type: from, nullable: true }], [cells], cells.length);
+  const bytes = await encodeCells([{ name: 'a', type: from, nullable: true }], [cells], cells.length);
   return columnCells(await decodeParquet('k', bytes, cells.length), 'a', to);
 }
 
@@ -180,7 +181,7 @@ describe('another reader', () => {
 
 describe('bytes that are no such file', () => {
   test('are corrupt where there is another number of rows than the entry says', async () => {
-    const bytes = await encodeParquet([{ name: 'a', type: { kind: 'int' }, nullable: false }], [[1, 2]], 2);
+    const bytes = await encodeCells([{ name: 'a', type: { kind: 'int' }, nullable: false }], [[1, 2]], 2);
     const error = await refusal(bytes, 3);
     expect([error.kind, error.message]).toEqual([
       'lake_corrupt',

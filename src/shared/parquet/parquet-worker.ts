@@ -1,0 +1,15 @@
+import { parentPort } from 'node:worker_threads';
+import type { Encoded, Order } from './encoder.ts';
+import { writeFile } from './write.ts';
+
+/** The other side of encoder.ts: a bundle of its own, started beside the one that asks. */
+parentPort?.on('message', (order: Order) => {
+  void import('parquet-wasm')
+    .then((module) => answer({ id: order.id, bytes: writeFile(module, order) }))
+    .catch((error: unknown) => answer({ id: order.id, error }));
+});
+
+function answer(encoded: Encoded): void {
+  const moved = 'bytes' in encoded && encoded.bytes.buffer instanceof ArrayBuffer ? [encoded.bytes.buffer] : [];
+  parentPort?.postMessage(encoded, moved);
+}

@@ -1,0 +1,25 @@
+import type { FileColumn } from '../../src/shared/parquet/arrow.ts';
+import { type ColumnBuffer, columnBuffer } from '../../src/shared/parquet/columns.ts';
+import { encodeParquet } from '../../src/shared/parquet/parquet.ts';
+import type { Cell } from '../../src/shared/types/type.ts';
+
+/** A Parquet file of cells: `cells[c][r]` is row r of column c. */
+export async function encodeCells(
+  columns: readonly FileColumn[],
+  cells: readonly (readonly Cell[])[],
+  rows: number,
+): Promise<Uint8Array> {
+  return encodeParquet(columns, filled(columns, cells, rows), rows);
+}
+
+function filled(
+  columns: readonly FileColumn[],
+  cells: readonly (readonly Cell[])[],
+  rows: number,
+): readonly ColumnBuffer[] {
+  return columns.map(({ type }, column) => {
+    const buffer = columnBuffer(type, rows);
+    for (let row = 0; row < rows; row += 1) buffer.set(row, cells[column]?.[row] ?? null);
+    return buffer;
+  });
+}
