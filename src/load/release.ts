@@ -6,6 +6,7 @@ import { currentName, type Model } from '../shared/model/model.ts';
 import { identifier, identifiers, literal, qualified } from '../shared/postgres/sql.ts';
 import { type Cell, Unfit } from '../shared/types/type.ts';
 import { admitNulls } from './admit-nulls.ts';
+import { cellColumn } from './binary-columns.ts';
 import type { ColumnBatch } from './binary-copy.ts';
 import { extendCalendar, type Target } from './dimension.ts';
 import { assignments, dayColumns, stagedColumns } from './fact.ts';
@@ -101,7 +102,7 @@ async function evaluateAgain(
     if (!last) return;
     after = last.quarantine_id;
     const fitting = rows.flatMap((row) => fittingCells(evaluate, row));
-    await copyRows(client, RELEASABLE, releasableColumns(fact), once(columnWise(fitting)), fact.name);
+    await copyRows(client, RELEASABLE, releasableColumns(fact), once(columnWise(releasableColumns(fact), fitting)), fact.name);
   }
 }
 
@@ -128,10 +129,9 @@ function fittingCells(columns: NamedEvaluate, waiting: WaitingRow): readonly (re
   return [[...cells, BigInt(waiting.batch_id), BigInt(waiting.quarantine_id)]];
 }
 
-function columnWise(rows: readonly (readonly Cell[])[]): ColumnBatch {
-  const width = rows[0]?.length ?? 0;
-  const cells = Array.from({ length: width }, (_, column) => rows.map((row) => row[column] ?? null));
-  return { cells, rows: rows.length };
+function columnWise(columns: readonly StagedColumn[], rows: readonly (readonly Cell[])[]): ColumnBatch {
+  const cells = columns.map(({ type }, at) => cellColumn(type, rows.map((row) => row[at] ?? null)));
+  return { columns: cells, rows: rows.length };
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {

@@ -6,11 +6,12 @@ import { PipelineError } from '../shared/errors.ts';
 import type { Part } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
-import { columnCells } from '../shared/parquet/cells.ts';
+import { columnCells, columnData } from '../shared/parquet/cells.ts';
 import { decodeParquet } from '../shared/parquet/parquet.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { identifier, identifiers } from '../shared/postgres/sql.ts';
 import type { ColumnType } from '../shared/types/type.ts';
+import { arrowColumn, cellColumn, constantColumn } from './binary-columns.ts';
 import { type ColumnBatch, encodeBinary } from './binary-copy.ts';
 import { sqlType } from './schema/ddl.ts';
 
@@ -47,10 +48,7 @@ export async function copyRows(
   try {
     await pipeline(
       Readable.from(
-        encodeBinary(
-          columns.map((column) => column.type),
-          batches,
-        ),
+        encodeBinary(batches),
       ),
       copy,
     );
@@ -76,13 +74,13 @@ export async function* partRows(
 ): AsyncGenerator<ColumnBatch> {
   for (const part of parts) {
     const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
-    const cells = columns.map(({ name, type }) => {
-      const held = columnCells(table, name, type);
-      if (held === null && isOfModel) throw new PipelineError('lake_corrupt', `${part.key} has no column ${name}`, { key: part.key });
+    const held = columns.map(({ name, type }) => {
+      const data = columnData(table, name, type);
+      const cells = data ? null : columnCells(table, name, type);
+      if (!data && !cells && isOfModel) throw new PipelineError('lake_corrupt', `${part.key} has no column ${name}`, { key: part.key });
       // A part from before a column was declared lacks it: then it is null.
-      return held ?? [];
+      return (data && arrowColumn(data, type)) ?? cellColumn(type, cells ?? columnCells(table, name, type) ?? []);
     });
-    const constants = constant.map((value) => Array.from({ length: part.rows }, () => value));
-    yield { cells: [...cells, ...constants], rows: part.rows };
+    yield { columns: [...held, ...constant.map(constantColumn)], rows: part.rows };
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
+import { cellColumn } from '../../src/load/binary-columns.ts';
 import type { ColumnBatch } from '../../src/load/binary-copy.ts';
 import { WAREHOUSE_SETTINGS } from '../../src/load/session.ts';
 import { copyRows, createStaging, STAGED } from '../../src/load/staging.ts';
@@ -18,20 +19,26 @@ beforeAll(async () => {
   afterwards(async () => close(client));
 });
 
-async function* batchesOf(batches: readonly ColumnBatch[]): AsyncGenerator<ColumnBatch> {
-  yield* batches;
+interface Cells {
+  /** `cells[c][r]`. */
+  readonly cells: readonly (readonly Cell[])[];
+  readonly rows: number;
+}
+
+async function* batchesOf(types: readonly ColumnType[], batches: readonly Cells[]): AsyncGenerator<ColumnBatch> {
+  for (const { cells, rows } of batches) yield { columns: types.map((type, at) => cellColumn(type, cells[at] ?? [])), rows };
 }
 
 /** Copies columns of the given types in, batch by batch, and reads every value back as PostgreSQL's text. */
 async function throughServer(
   types: readonly ColumnType[],
-  batches: readonly ColumnBatch[],
+  batches: readonly Cells[],
 ): Promise<(string | null)[][]> {
   const columns = types.map((type, at) => ({ name: `c${at}`, type }));
   return inTransaction(client, 'begin', async () => {
     await createStaging(client, STAGED, columns);
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-    expect(await copyRows(client, STAGED, columns, batchesOf(batches), 'test')).toBe(rows);
+    expect(await copyRows(client, STAGED, columns, batchesOf(types, batches), 'test')).toBe(rows);
     const names = columns.map(({ name }) => `${name}::text`).join(', ');
     const result = await client.query<(string | null)[]>({
       text: `select ${names} from ${STAGED} order by ctid`,
