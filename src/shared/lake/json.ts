@@ -1,6 +1,9 @@
 import { PipelineError } from '../errors.ts';
 import type { Lake } from './lake.ts';
 
+/** An entry names objects and counts rows, and so does what is to become one; larger than this is neither. */
+export const ENTRY_MAX_BYTES = 64 * 1024 * 1024;
+
 /** Entries and states are nested five deep. */
 const MAX_DEPTH = 32;
 

@@ -10,6 +10,7 @@ const LOG_KEY = /^log\/(\d{20})\.json$/;
 
 export const LOG_PREFIX = 'log/';
 export const SKIP_PREFIX = 'skip/';
+export const SPLIT_PREFIX = 'split/';
 
 export function isKey(key: string): boolean {
   return key.length <= KEY_MAX_BYTES && key.split('/').every((segment) => SEGMENT.test(segment));
@@ -99,6 +100,19 @@ export function batchOfSkipKey(key: string): number | null {
 
 export function isSkipKeyOf(key: string, table: string): boolean {
   return key.startsWith(SKIP_PREFIX) && key.endsWith(`/${tableSegment(table)}`);
+}
+
+/** Below it is all that is known of the attempts to do this batch in ranges. */
+export function splitPrefix(batch: number): string {
+  return `${SPLIT_PREFIX}${batchSegment(batch)}/`;
+}
+
+/** `split/<20 digits>/<attempt>/plan.json`, `…/range-<n>.json`, `…/void.json` */
+export function splitKey(batch: number, attempt: string, what: 'plan' | 'void' | number): string {
+  const name = typeof what === 'number' ? `range-${wholeNumber(what, 0)}` : what;
+  const key = `${splitPrefix(batch)}${attempt}/${name}.json`;
+  checkKey(key);
+  return key;
 }
 
 export function stateKey(stage: string): string {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 
 import { PipelineError } from '../errors.ts';
-import { readJson, toJson } from './json.ts';
+import { ENTRY_MAX_BYTES, readJson, toJson } from './json.ts';
 import { batchOfLogKey, LOG_PREFIX, logKey } from './key.ts';
 import type { Lake } from './lake.ts';
 
@@ -10,9 +10,6 @@ const FORMAT = 1;
 
 /** Keys looked at in one probe for the head: what one answer of ListObjectsV2 can hold. */
 const PROBE_KEYS = 1000;
-
-/** An entry names objects and counts rows; one larger than this is no entry. */
-const ENTRY_MAX_BYTES = 64 * 1024 * 1024;
 
 /** As `Date` writes it: the 31st of February, which looks like a time, would stop the warehouse that is told of it. */
 export const instant = v.pipe(v.string(), v.check(isInstant));

@@ -1,0 +1,138 @@
+import * as v from 'valibot';
+import { PipelineError } from '../errors.ts';
+import { ENTRY_MAX_BYTES, readJson, toJson } from './json.ts';
+import { splitKey, splitPrefix } from './key.ts';
+import type { Lake } from './lake.ts';
+
+/**
+ * A batch too large for one process, done in ranges by several. Its plan is an object in the lake, and so is a mark for
+ * each range that is done. There is no coordinator: whoever finds that no mark is missing commits the batch, by a log
+ * entry, of which there is only ever one. So a range may be done twice (the mark that was first counts), and a batch
+ * may have several plans at once (one of them wins); what is lost of it all is work.
+ */
+
+/** One range of a batch: all that a message to a worker says. */
+export const rangeRefSchema = v.strictObject({
+  batch: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  /** Of the plan. */
+  attempt: v.pipe(v.string(), v.uuid()),
+  range: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+});
+export type RangeRef = Readonly<v.InferOutput<typeof rangeRefSchema>>;
+
+/** What became of a range: `gone` where nobody needs it any more. */
+export type RangeOutcome = 'done' | 'committed' | 'gone';
+
+/** How a stage has large batches done in ranges. */
+export interface Splitting {
+  /** What is smaller than this is done at once, as always. */
+  readonly thresholdBytes: number;
+  /** About how much a range is to be. */
+  readonly rangeBytes: number;
+  /** Hands ranges to workers; those that get lost are handed out again by a later look. */
+  readonly send: (ranges: readonly RangeRef[]) => Promise<void>;
+  /** Whether ranges that were handed out wait or are being worked on. */
+  readonly isBusy: () => Promise<boolean>;
+}
+
+/** What every plan says, whatever its stage. */
+export const splitPlanBase = {
+  format: v.literal(1),
+  batch: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  attempt: v.pipe(v.string(), v.uuid()),
+  /** The declarations that it was made by: a build with others makes a plan of its own. */
+  model: v.string(),
+};
+
+export type SplitPlan = v.InferOutput<v.ObjectSchema<typeof splitPlanBase, undefined>> & {
+  readonly ranges: readonly unknown[];
+};
+
+/** The plans of one lake and their marks. Like log entries, both are only ever put where there is none. */
+export class Splits<P extends SplitPlan, M> {
+  readonly #lake: Lake;
+  readonly #plan: v.GenericSchema<unknown, P>;
+  readonly #mark: v.GenericSchema<unknown, M>;
+
+  constructor(lake: Lake, plan: v.GenericSchema<unknown, P>, mark: v.GenericSchema<unknown, M>) {
+    this.#lake = lake;
+    this.#plan = plan;
+    this.#mark = mark;
+  }
+
+  async begin(plan: P): Promise<void> {
+    await this.#lake.putIfAbsent(splitKey(plan.batch, plan.attempt, 'plan'), toJson(plan));
+  }
+
+  /** The plan by which a batch is being done; of several the same one for everybody. Null where there is none. */
+  async find(batch: number, model: string): Promise<P | null> {
+    const attempts = new Map<string, Set<string>>();
+    const prefix = splitPrefix(batch);
+    for await (const key of this.#lake.list(prefix)) {
+      const [attempt = '', name = ''] = key.slice(prefix.length).split('/');
+      attempts.set(attempt, (attempts.get(attempt) ?? new Set()).add(name));
+    }
+    for (const [attempt, names] of attempts) {
+      if (!names.has('plan.json') || names.has('void.json')) continue;
+      const plan = await this.#read(batch, attempt);
+      if (plan.model === model) return plan;
+    }
+    return null;
+  }
+
+  /** The plan that a message is of; null where it was given up. `lake_missing` where there never was one. */
+  async planOf({ batch, attempt }: Pick<RangeRef, 'batch' | 'attempt'>): Promise<P | null> {
+    const isVoid = await this.#exists(splitKey(batch, attempt, 'void'));
+    return isVoid ? null : this.#read(batch, attempt);
+  }
+
+  async isDone({ batch, attempt, range }: RangeRef): Promise<boolean> {
+    return this.#exists(splitKey(batch, attempt, range));
+  }
+
+  /** Notes that a range is done. Another's mark that was first stays. */
+  async mark({ batch, attempt, range }: RangeRef, made: M): Promise<void> {
+    await this.#lake.putIfAbsent(splitKey(batch, attempt, range), toJson(made));
+  }
+
+  /** The ranges without a mark. */
+  async missing({ batch, attempt, ranges }: P): Promise<readonly RangeRef[]> {
+    const done = new Set<string>();
+    const prefix = `${splitPrefix(batch)}${attempt}/`;
+    for await (const key of this.#lake.list(prefix)) done.add(key);
+    return ranges.map((_, range) => ({ batch, attempt, range })).filter((ref) => !done.has(splitKey(batch, attempt, ref.range)));
+  }
+
+  /** The marks of all ranges, in their order. */
+  async marks({ batch, attempt, ranges }: P): Promise<readonly M[]> {
+    const marks: M[] = [];
+    for (const range of ranges.keys()) {
+      const key = splitKey(batch, attempt, range);
+      marks.push(this.#parse(this.#mark, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key));
+    }
+    return marks;
+  }
+
+  /** What it was made of is not there any more: it can never be finished. The next look makes another one. */
+  async giveUp({ batch, attempt }: P, reason: string): Promise<void> {
+    await this.#lake.putIfAbsent(splitKey(batch, attempt, 'void'), toJson({ reason }));
+  }
+
+  async #read(batch: number, attempt: string): Promise<P> {
+    const key = splitKey(batch, attempt, 'plan');
+    const plan = this.#parse(this.#plan, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key);
+    if (plan.batch === batch && plan.attempt === attempt) return plan;
+    throw new PipelineError('lake_corrupt', `${key} holds the plan of another attempt`, { key, batch });
+  }
+
+  #parse<T>(schema: v.GenericSchema<unknown, T>, content: unknown, key: string): T {
+    const parsed = v.safeParse(schema, content);
+    if (parsed.success) return parsed.output;
+    throw new PipelineError('lake_corrupt', `${key} is not what this build writes there`, { key });
+  }
+
+  async #exists(key: string): Promise<boolean> {
+    for await (const found of this.#lake.list(key)) if (found === key) return true;
+    return false;
+  }
+}
