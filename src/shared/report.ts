@@ -7,6 +7,7 @@ export type Stage = (typeof STAGES)[number];
  * people, and for metrics. Never a cell's value.
  *
  * - `table`: a table of a batch is done. `rows` is what was read (ingest), written (transform) or appended (load).
+ * - `range`: a part of a table, or of a batch, that is done by several is done.
  * - `batch`: a batch is committed.
  * - `lost`: another worker committed the batch first; nothing is wrong.
  * - `busy`: another worker is at the batch, and it is left to it.
@@ -14,7 +15,7 @@ export type Stage = (typeof STAGES)[number];
  * - `warning`: something that somebody should know, in `message`.
  */
 export interface ReportEvent {
-  readonly event: 'table' | 'batch' | 'lost' | 'busy' | 'nothing_new' | 'warning';
+  readonly event: 'table' | 'range' | 'batch' | 'lost' | 'busy' | 'nothing_new' | 'warning';
   readonly stage: Stage;
   readonly batch?: number;
   readonly table?: string;

@@ -17,7 +17,9 @@ export async function recorded(
   try {
     const result = await work();
     const outcome = result.batches > 0 ? 'committed' : 'nothing_new';
-    const detail = { ...result.detail, seen_at: looked_at, seen_batch: result.head };
+    // Of a look that leaves something to do it cannot be said that all of it is in the batches up to there.
+    const seen = result.isUpToDate ? { seen_at: looked_at, seen_batch: result.head } : await lastSeen(lake, stage);
+    const detail = { ...result.detail, ...seen };
     await keep(lake, stage, { stage, looked_at, batch: result.head, outcome, detail });
     return result;
   } catch (error) {
@@ -25,6 +27,13 @@ export async function recorded(
     throw error instanceof PipelineError ? error.within({ stage }) : error;
   }
 }
+
+async function lastSeen(lake: Lake, stage: Stage): Promise<NonNullable<StageState['detail']>> {
+  const before = await readState(lake, stage).catch(() => null);
+  return Object.fromEntries(Object.entries(before?.detail ?? {}).filter(([name]) => SEEN.has(name)));
+}
+
+const SEEN = new Set(['seen_at', 'seen_batch']);
 
 /** What was known of the last look that succeeded stays known. */
 async function keepFailure(lake: Lake, stage: Stage, looked_at: string, error: unknown): Promise<void> {

@@ -1,9 +1,12 @@
-import type { ProcessedEntry } from '../shared/lake/entries.ts';
+import { givingBack } from '../shared/lake/attempt.ts';
+import type { Part, ProcessedEntry, TransformedOutput } from '../shared/lake/entries.ts';
 import { dataKey } from '../shared/lake/key.ts';
+import type { Lake } from '../shared/lake/lake.ts';
 import type { DimensionSpec } from '../shared/model/dimension.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
 import { outputHash, type OutputSpec, outputsOf, QUARANTINE, sourcesOf } from '../shared/model/model.ts';
 import type { Skips } from '../shared/lake/skips.ts';
+import { expectRows } from '../shared/parquet/parquet.ts';
 import type { Report } from '../shared/report.ts';
 import type { Cell } from '../shared/types/type.ts';
 import { dimensionRows } from './dimension.ts';
@@ -11,7 +14,6 @@ import { FactMaker } from './fact.ts';
 import type { Mirror } from './mirror.ts';
 import { changedMirrors, isReady, isWhole, type MirrorInput, readMirrorsOf, writeMirrors } from './mirrors.ts';
 import { PartWriter, rowsOf } from './parts.ts';
-import type { Span } from './readers.ts';
 import { recordsOf } from './records.ts';
 import { REJECT_COLUMNS, rejectCells, type Reject } from './reject.ts';
 import { wasSkippedSince } from './skipped.ts';
@@ -21,40 +23,117 @@ export interface BatchInput extends MirrorInput {
   readonly skips: Skips;
 }
 
-type Outputs = Pick<ProcessedEntry, 'outputs' | 'mirrors'>;
+/** What it takes to make rows of facts, and where they go: the whole of a batch, or a range of it. */
+export interface FactInput extends Pick<BatchInput, 'model' | 'ingestion' | 'entry'> {
+  readonly processed: Pick<Lake, 'put'>;
+  readonly keyOf: (table: string, part: number) => string;
+}
+
+export type Outputs = Pick<ProcessedEntry, 'outputs' | 'mirrors'>;
+
+/** Objects of an output that belong to a batch. */
+export interface Made {
+  readonly output: string;
+  readonly parts: readonly Part[];
+}
 
 /**
  * Remodels one batch: mirrors first, then the dimensions that these change, then the facts, part by part. Everything is
- * written as new objects under this attempt; the caller's entry makes them count.
+ * written as new objects under this attempt; the caller's entry makes them count. What it wrote is given back where the
+ * lake is full.
+ * @param facts Those whose rows are made: none where that is done in ranges.
  */
-export async function transformBatch(input: BatchInput): Promise<Outputs> {
-  const { model, entry, processed } = input;
-  const rejects = new PartWriter(processed, REJECT_COLUMNS, (part) => keyOf(input, QUARANTINE, part));
-  const mirrors = await changedMirrors(input, emitter(rejects, rejects));
-  const outputs: ProcessedEntry['outputs'] = {};
-  for (const output of outputsOf(model)) {
-    if (input.skips.has(entry, output.name)) {
-      // Without its hash a dimension is made whole by the next batch.
-      outputs[output.name] = { hash: '', whole: false, rows: 0, parts: [] };
-      continue;
+export async function transformBatch(input: BatchInput, facts: readonly FactSpec[]): Promise<Outputs> {
+  const { model, processed, report, attempt, entry } = input;
+  const tables = [...model.tables, ...outputsOf(model)].map(({ name }) => name);
+  return givingBack(processed, { tables: [...tables, QUARANTINE], batch: entry.batch, attempt }, async () => {
+    const keyOf = keysOf(input);
+    const rejects = rejectWriter(processed, keyOf);
+    const { outputs, mirrors } = await transformMirrored(input, rejects);
+    const made: Made[] = [];
+    for (const fact of facts) {
+      const rows = await transformFact({ ...input, keyOf }, fact, rejects);
+      tellRows(report, 'table', entry.batch, rows);
+      made.push(rows);
     }
-    const hash = outputHash(model, output);
-    const known = input.previous?.outputs[output.name]?.hash ?? null;
-    const before = wasSkippedSince(input.previous, output, input.skips, entry.batch) ? null : known;
-    const ready = isFact(output) || isReady(input, output, mirrors);
-    const whole = isFact(output) ? isWhole(entry.tables[output.source]) : ready && before !== hash;
-    const writer = new PartWriter(processed, output.columns, (part) => keyOf(input, output.name, part));
-    if (isFact(output)) await writeFact(input, output, writer, rejects);
-    else if (ready) await writeDimension(input, output, whole, mirrors, emitter(writer, rejects));
-    const parts = [...(await writer.close())];
-    const rows = rowsOf(parts);
-    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
-    const table = { stage: 'transform', batch: entry.batch, table: output.name } as const;
-    if (rows > 0) input.report({ event: 'table', ...table, rows, bytes });
-    outputs[output.name] = { hash: ready ? hash : (before ?? ''), whole, rows, parts };
+    made.push({ output: QUARANTINE, parts: await rejects.close() });
+    return { outputs: withMade(outputs, made), mirrors };
+  });
+}
+
+/** Facts that the batch may bring rows of. */
+export function factsOf({ model, entry, skips }: Pick<BatchInput, 'model' | 'entry' | 'skips'>): readonly FactSpec[] {
+  return model.facts.filter(({ name, source }) => Object.hasOwn(entry.tables, source) && !skips.has(entry, name));
+}
+
+/** The rows of a fact of all that the input's entry names of its table. */
+export async function transformFact(input: FactInput, fact: FactSpec, rejects: PartWriter): Promise<Made> {
+  const writer = new PartWriter(input.processed, fact.columns, (part) => input.keyOf(fact.name, part));
+  await writeFact(input, fact, writer, rejects);
+  return { output: fact.name, parts: await writer.close() };
+}
+
+export function rejectWriter(processed: Pick<Lake, 'put'>, keyOf: FactInput['keyOf']): PartWriter {
+  return new PartWriter(processed, REJECT_COLUMNS, (part) => keyOf(QUARANTINE, part));
+}
+
+/** The outputs with more rows, which follow those that they have. */
+export function withMade(outputs: Outputs['outputs'], made: readonly Made[]): Outputs['outputs'] {
+  const all = Object.entries(outputs).map(([name, output]) => {
+    const more = made.filter((each) => each.output === name).flatMap(({ parts }) => parts);
+    const parts = [...output.parts, ...more];
+    return [name, { ...output, rows: rowsOf(parts), parts }] as const;
+  });
+  return Object.fromEntries(all);
+}
+
+export function tellRows(report: Report, event: 'table' | 'range', batch: number, { output, parts }: Made): void {
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  if (parts.length > 0) report({ event, stage: 'transform', batch, table: output, rows: rowsOf(parts), bytes });
+}
+
+function keysOf({ entry, attempt }: BatchInput): FactInput['keyOf'] {
+  return (table, part) => dataKey(table, entry.batch, attempt, part, 'parquet');
+}
+
+/** Mirrors and dimensions; of the other outputs all but their rows. */
+async function transformMirrored(input: BatchInput, rejects: PartWriter): Promise<Outputs> {
+  const { model, entry, skips } = input;
+  const mirrors = await changedMirrors(input, emitter(rejects, rejects));
+  const outputs: Outputs['outputs'] = {};
+  for (const output of outputsOf(model)) {
+    const isSkipped = skips.has(entry, output.name);
+    // Without its hash a dimension is made whole by the next batch.
+    if (isSkipped) outputs[output.name] = noRows('', false);
+    else if (isFact(output)) outputs[output.name] = noRows(outputHash(model, output), isWhole(entry.tables[output.source]));
+    else outputs[output.name] = await transformDimension(input, output, mirrors, rejects);
   }
-  outputs[QUARANTINE] = await closeRejects(input, rejects);
+  outputs[QUARANTINE] = noRows(QUARANTINE, false);
   return { outputs, mirrors: await writeMirrors(input, mirrors) };
+}
+
+function noRows(hash: string, whole: boolean): TransformedOutput {
+  return { hash, whole, rows: 0, parts: [] };
+}
+
+async function transformDimension(
+  input: BatchInput,
+  dimension: DimensionSpec,
+  mirrors: ReadonlyMap<string, Mirror>,
+  rejects: PartWriter,
+): Promise<TransformedOutput> {
+  const { name } = dimension;
+  const hash = outputHash(input.model, dimension);
+  const known = input.previous?.outputs[name]?.hash ?? null;
+  const before = wasSkippedSince(input.previous, dimension, input.skips, input.entry.batch) ? null : known;
+  if (!isReady(input, dimension, mirrors)) return noRows(before ?? '', false);
+  const whole = before !== hash;
+  const keyOf = keysOf(input);
+  const writer = new PartWriter(input.processed, dimension.columns, (part) => keyOf(name, part));
+  await writeDimension(input, dimension, whole, mirrors, emitter(writer, rejects));
+  const parts = [...(await writer.close())];
+  tellRows(input.report, 'table', input.entry.batch, { output: name, parts });
+  return { hash, whole, rows: rowsOf(parts), parts };
 }
 
 type Emit = (row: readonly Cell[] | Reject) => Promise<void>;
@@ -81,50 +160,29 @@ async function writeDimension(
   for (const row of dimensionRows(input.model, dimension, mirrors, whole)) await emit(row);
 }
 
-async function writeFact(input: BatchInput, fact: FactSpec, writer: PartWriter, rejects: PartWriter): Promise<void> {
+async function writeFact(input: FactInput, fact: FactSpec, writer: PartWriter, rejects: PartWriter): Promise<void> {
   const ingested = input.entry.tables[fact.source];
   const source = input.model.tables.find(({ name }) => name === fact.source);
   if (!ingested || !source) return;
+  expectRows(ingested.rows);
+  const maker = new FactMaker(fact, source, ingested.columns, writer.buffers);
   for await (const block of recordsOf(input.ingestion, ingested)) {
-    const maker = new FactMaker(fact, source, block.header, writer.buffers);
-    for (let from = 0; from < block.rows; ) {
-      const to = Math.min(block.rows, from + writer.room);
-      const into = writer.reserve(to - from);
-      if (maker.makeAll({ block, from, to, into })) writer.keep(to - from);
-      else await writeEach(maker, { block, from, to }, writer, rejects);
+    for (;;) {
+      const atMost = Math.min(writer.room, block.recordsAtMost);
+      writer.keep(maker.makeAll(block, writer.reserve(atMost), atMost));
       if (writer.full) await writer.flush();
-      from = to;
+      else if (!block.next()) break;
+      else await writeOne(maker.make(block, writer.reserve(1)), writer, rejects);
     }
   }
 }
 
-/** Record by record, where there is one that cannot be made. */
-async function writeEach(
-  maker: FactMaker,
-  { block, from, to }: Omit<Span, 'into'>,
-  writer: PartWriter,
-  rejects: PartWriter,
-): Promise<void> {
-  for (let record = from; record < to; record += 1) {
-    const reject = maker.make(block, record, writer.reserve(1));
-    if (reject) rejects.add(rejectCells(reject));
-    else writer.keep(1);
-    if (rejects.full) await rejects.flush();
-  }
-}
-
-async function closeRejects(input: BatchInput, rejects: PartWriter): Promise<ProcessedEntry['outputs'][string]> {
-  const parts = [...(await rejects.close())];
-  const quarantined = rowsOf(parts);
-  if (quarantined > 0) {
-    const message = `${quarantined} rows do not fit the model and go to quarantine`;
-    input.report({ event: 'warning', stage: 'transform', batch: input.entry.batch, quarantined, message });
-  }
-  return { hash: QUARANTINE, whole: false, rows: quarantined, parts };
-}
-
-function keyOf(input: BatchInput, table: string, part: number): string {
-  return dataKey(table, input.entry.batch, input.attempt, part, 'parquet');
+/** One that the quick way leaves alone. */
+async function writeOne(reject: Reject | null, writer: PartWriter, rejects: PartWriter): Promise<void> {
+  if (reject) rejects.add(rejectCells(reject));
+  else writer.keep(1);
+  if (rejects.full) await rejects.flush();
+  if (writer.full) await writer.flush();
 }
 
 function isFact(output: OutputSpec): output is FactSpec {

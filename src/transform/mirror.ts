@@ -5,7 +5,7 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
 import { columnCells } from '../shared/parquet/cells.ts';
 import { decodeParquet } from '../shared/parquet/parquet.ts';
-import { type CsvBlock, fieldText, recordAt } from './csv.ts';
+import type { CsvBlock } from './csv.ts';
 import { PartWriter, rowsOf } from './parts.ts';
 import { recordsOf } from './records.ts';
 import { type Reject, sourceRow } from './reject.ts';
@@ -15,6 +15,12 @@ export type MirrorRow = readonly (string | null)[];
 
 const TEXT = { kind: 'text' } as const;
 
+/** An object that a mirror was read from, and the keys of its rows. */
+interface Stored {
+  readonly part: Part;
+  readonly keys: readonly string[];
+}
+
 /**
  * The current rows of a source table, by key, in memory while a batch is transformed; and what the batch changed in them.
  * Rows are held as text: about 100 bytes and twice its characters a row.
@@ -22,12 +28,15 @@ const TEXT = { kind: 'text' } as const;
 export class Mirror {
   /** Key first. */
   readonly columns: readonly string[];
+  /** In the order of the log entry: of two rows with one key the later one counts. */
+  readonly stored: readonly Stored[];
   readonly #rows: Map<string, MirrorRow>;
   /** The rows before this batch, of all keys that it changed; undefined where there was none. */
   readonly #before = new Map<string, MirrorRow | undefined>();
 
-  constructor(columns: readonly string[], rows: Map<string, MirrorRow> = new Map()) {
+  constructor(columns: readonly string[], rows: Map<string, MirrorRow> = new Map(), stored: readonly Stored[] = []) {
     this.columns = columns;
+    this.stored = stored;
     this.#rows = rows;
   }
 
@@ -90,10 +99,10 @@ export async function applyBatch(
   };
   for await (const block of recordsOf(lake, ingested)) {
     const fields = mirror.columns.map((column) => block.header.indexOf(column));
-    for (let record = 0; record < block.rows; record += 1) {
-      const row = fields.map((field) => (field < 0 ? null : fieldText(block, record, field)));
+    while (block.next()) {
+      const row = fields.map((field) => (field < 0 ? null : block.text(field)));
       const key = row[0] ?? null;
-      if (key === null) await reject(keyless(table, mirror.columns, block, record));
+      if (key === null) await reject(keyless(table, mirror.columns, block));
       else if (isAgain(key)) throw notUnique(table, mirror.columns);
       else mirror.set(key, row);
     }
@@ -101,8 +110,8 @@ export async function applyBatch(
   for (const key of gone ?? []) mirror.remove(key);
 }
 
-function keyless(table: string, [column = '']: readonly string[], block: CsvBlock, record: number): Reject {
-  return { table, key: null, column, reason: 'is null', row: sourceRow(block.header, recordAt(block, record)) };
+function keyless(table: string, [column = '']: readonly string[], block: CsvBlock): Reject {
+  return { table, key: null, column, reason: 'is null', row: sourceRow(block.header, block.record()) };
 }
 
 function notUnique(table: string, [column = '']: readonly string[]): PipelineError {
@@ -112,15 +121,20 @@ function notUnique(table: string, [column = '']: readonly string[]): PipelineErr
 
 export async function readMirror(lake: Lake, objects: MirrorObjects): Promise<Mirror> {
   const rows = new Map<string, MirrorRow>();
+  const stored: Stored[] = [];
   for (const part of objects.parts) {
+    const keys: string[] = [];
     const table = await decodeParquet(part.key, await bytesOf(lake, part.key), part.rows);
     const columns = objects.columns.map((column) => columnCells(table, column, TEXT) ?? lacking(part.key, column));
     for (let at = 0; at < part.rows; at += 1) {
       const row = columns.map((cells) => textOrNull(cells[at]));
-      rows.set(row[0] ?? '', row);
+      const key = row[0] ?? '';
+      rows.set(key, row);
+      keys.push(key);
     }
+    stored.push({ part, keys });
   }
-  return new Mirror(objects.columns, rows);
+  return new Mirror(objects.columns, rows, stored);
 }
 
 function lacking(key: string, column: string): never {
@@ -131,7 +145,10 @@ function textOrNull(cell: unknown): string | null {
   return typeof cell === 'string' ? cell : null;
 }
 
-/** Writes a mirror as new objects, never over the old ones: the entry of the batch before still names those. */
+/**
+ * Writes what the batch changed behind the objects that are there: a change of ten rows does not cost the whole of a
+ * large table. Never over the old objects: the entry of the batch before still names those.
+ */
 export async function writeMirror(
   lake: Lake,
   mirror: Mirror,
@@ -139,10 +156,41 @@ export async function writeMirror(
 ): Promise<MirrorObjects> {
   const columns = mirror.columns.map((column, at) => ({ name: column, type: TEXT, nullable: at > 0 }));
   const writer = new PartWriter(lake, columns, (part) => mirrorKey(name.table, name.batch, name.attempt, part));
-  for (const [, row] of mirror.entries) {
+  const kept = keptObjects(mirror);
+  for (const row of rowsBehind(mirror, kept)) {
     writer.add(row);
     if (writer.full) await writer.flush();
   }
-  const parts: readonly Part[] = await writer.close();
-  return { columns: [...mirror.columns], rows: rowsOf(parts), parts: [...parts] };
+  const parts = [...mirror.stored.slice(0, kept).map(({ part }) => part), ...(await writer.close())];
+  return { columns: [...mirror.columns], rows: rowsOf(parts), parts };
+}
+
+/** An object is written again with what comes behind it, once that is more than a quarter of it. */
+const GROWTH = 4;
+
+/**
+ * How many objects stay. The others are small ones of earlier batches: each is several times as large as what follows
+ * it, so that they are few, and what they replace is never much.
+ */
+function keptObjects(mirror: Mirror): number {
+  const { stored } = mirror;
+  const changed = [...mirror.changedKeys];
+  // No object says that a row is gone.
+  if (changed.some((key) => mirror.now(key) === undefined)) return 0;
+  let [kept, rows] = [stored.length, changed.length];
+  for (let last = stored[kept - 1]; last && last.keys.length < GROWTH * rows; last = stored[kept - 1]) {
+    kept -= 1;
+    rows += last.keys.length;
+  }
+  return kept;
+}
+
+/** The rows of the objects that do not stay, as they are now, and those that the batch changed. */
+function* rowsBehind(mirror: Mirror, kept: number): Generator<MirrorRow> {
+  const again = mirror.stored.slice(kept).flatMap(({ keys }) => keys);
+  const keys = kept === 0 ? [...mirror.entries].map(([key]) => key) : new Set([...again, ...mirror.changedKeys]);
+  for (const key of keys) {
+    const row = mirror.now(key);
+    if (row) yield row;
+  }
 }

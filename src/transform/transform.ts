@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { PipelineError } from '../shared/errors.ts';
-import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
 import { readSkips } from '../shared/lake/skips.ts';
 import { readState } from '../shared/lake/state.ts';
-import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
+import type { Splitting } from '../shared/lake/split.ts';
+import type { Model } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
-import { transformBatch } from './batch.ts';
+import { factsOf, transformBatch } from './batch.ts';
+import { commitBatch, type EntryInput, entryOf } from './commit.ts';
 import { checkMirrors } from './mirrors.ts';
-import { leaveOut, tellSkipped } from './skipped.ts';
+import { leaveOut } from './skipped.ts';
+import { transformInRanges } from './split.ts';
 
 export interface TransformContext {
   readonly model: Model;
@@ -22,6 +24,8 @@ export interface TransformContext {
   readonly now: () => Date;
   /** When aborted, the batch in hand is finished and no other begun. */
   readonly signal?: AbortSignal;
+  /** How large batches are done in ranges; without it, all are done at once. */
+  readonly split?: Splitting;
 }
 
 /**
@@ -37,7 +41,10 @@ export async function transform(context: TransformContext): Promise<StageResult>
   if (head > until) throw behind(head, until);
   let batches = 0;
   while (head < until && context.signal?.aborted !== true) {
-    if (await transformNext(context, ingested, processed, head + 1)) batches += 1;
+    const outcome = await transformNext(context, ingested, processed, head + 1);
+    // Batches behind it wait for it, as they would for one that fails.
+    if (outcome === 'handed_out') return { stage: 'transform', batches, head, isUpToDate: false };
+    if (outcome === 'won') batches += 1;
     head += 1;
     // What has come in the meantime is done too.
     if (head === until) until = await ingested.head(head);
@@ -66,41 +73,38 @@ async function transformNext(
   ingested: Log<IngestionEntry>,
   processed: Log<ProcessedEntry>,
   batch: number,
-): Promise<boolean> {
-  const { model, report } = context;
+): Promise<'won' | 'lost' | 'handed_out'> {
   const started = performance.now();
+  const input = await inputOf(context, ingested, processed, batch);
+  const { report, split } = context;
+  try {
+    const outcome = split ? await transformInRanges(input, split, processed) : null;
+    if (outcome === 'handed_out') report({ event: 'busy', stage: 'transform', batch });
+    if (outcome !== null) return outcome;
+    const entry = entryOf(input, await transformBatch(input, factsOf(input)));
+    const seconds = (): number => (performance.now() - started) / 1000;
+    return await commitBatch(() => processed.commit(entry), entry, report, seconds);
+  } catch (error) {
+    throw error instanceof PipelineError ? error.within({ batch }) : error;
+  }
+}
+
+/** All that a batch is made of, as an attempt of its own. @throws PipelineError where the logs do not allow it yet. */
+async function inputOf(
+  { model, ingestion, processed: lake, report, now }: TransformContext,
+  ingested: Log<IngestionEntry>,
+  processed: Log<ProcessedEntry>,
+  batch: number,
+): Promise<EntryInput> {
   const entry = await ingested.read(batch);
   const previous = batch === 1 ? null : await processed.read(batch - 1);
   checkMirrors(model, previous);
   checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
   await checkModel(ingested, entry, model.hash);
   checkComplete(entry, model.hash, entry.tables, model.tables.map(({ name }) => name));
+  const skips = await readSkips(lake);
   const attempt = randomUUID();
-  const skips = await readSkips(context.processed);
-  const { entry: kept, skipped } = leaveOut(model, entry, skips);
-  tellSkipped(report, batch, skipped);
-  const tables = [...model.tables, ...outputsOf(model)].map(({ name }) => name);
-  const made = await givingBack(context.processed, { tables: [...tables, QUARANTINE], batch, attempt }, async () =>
-    transformBatch({ ...context, entry: kept, previous, attempt, skips }),
-  ).catch((error: unknown) => {
-    throw error instanceof PipelineError ? error.within({ batch }) : error;
-  });
-  const outcome = await processed.commit({
-    format: 1,
-    log_id: entry.log_id,
-    batch,
-    attempt,
-    committed_at: context.now().toISOString(),
-    snapshot_at: entry.snapshot_at,
-    model: model.hash,
-    ...made,
-    ingested: entry.attempt,
-    ...(skips.keys.length > 0 ? { skips: [...skips.before(batch)], skipped } : {}),
-  });
-  const rows = Object.values(made.outputs).reduce((sum, output) => sum + output.rows, 0);
-  const seconds = (performance.now() - started) / 1000;
-  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, seconds });
-  return outcome === 'won';
+  return { model, ingestion, processed: lake, report, now, previous, attempt, skips, ...leaveOut(model, entry, skips) };
 }
 
 function behind(head: number, until: number): PipelineError {

@@ -26,7 +26,7 @@ export function withoutPrototype<T>(record: Readonly<Record<string, T>>): Record
 }
 
 /** An object that a batch consists of: nothing counts that no entry names. */
-const partSchema = v.object({ key: v.string(), rows: count, bytes: count });
+export const partSchema = v.object({ key: v.string(), rows: count, bytes: count });
 export type Part = v.InferOutput<typeof partSchema>;
 
 interface Counted {

@@ -27,12 +27,19 @@ export type RangeOutcome = 'done' | 'committed' | 'gone';
 export interface Splitting {
   /** What is smaller than this is done at once, as always. */
   readonly thresholdBytes: number;
-  /** About how much a range is to be. */
+  /** About how much a range is to be; see `rangeBytesOf`. */
   readonly rangeBytes: number;
+  /** In how many ranges a batch is to be done, about, where there are workers for so many: then `rangeBytes` is the least. */
+  readonly ranges?: number;
   /** Hands ranges to workers; those that get lost are handed out again by a later look. */
   readonly send: (ranges: readonly RangeRef[]) => Promise<void>;
   /** Whether ranges that were handed out wait or are being worked on. */
   readonly isBusy: () => Promise<boolean>;
+}
+
+/** How much a range is to be of a batch of so many bytes. */
+export function rangeBytesOf({ rangeBytes, ranges }: Pick<Splitting, 'rangeBytes' | 'ranges'>, bytes: number): number {
+  return ranges === undefined ? rangeBytes : Math.max(rangeBytes, Math.ceil(bytes / ranges));
 }
 
 /** What every plan says, whatever its stage. */
@@ -44,9 +51,15 @@ export const splitPlanBase = {
   model: v.string(),
 };
 
+/** Enough of a plan to see whose it is. */
+const anyPlan = v.looseObject({ format: v.unknown(), model: v.unknown() });
+
 export type SplitPlan = v.InferOutput<v.ObjectSchema<typeof splitPlanBase, undefined>> & {
   readonly ranges: readonly unknown[];
 };
+
+/** One after the other, a thousand marks in S3 would be half a minute. */
+const MARKS_AT_ONCE = 16;
 
 /** The plans of one lake and their marks. Like log entries, both are only ever put where there is none. */
 export class Splits<P extends SplitPlan, M> {
@@ -74,8 +87,8 @@ export class Splits<P extends SplitPlan, M> {
     }
     for (const [attempt, names] of attempts) {
       if (!names.has('plan.json') || names.has('void.json')) continue;
-      const plan = await this.#read(batch, attempt);
-      if (plan.model === model) return plan;
+      const plan = await this.#readOf(batch, attempt, model);
+      if (plan !== null) return plan;
     }
     return null;
   }
@@ -105,10 +118,10 @@ export class Splits<P extends SplitPlan, M> {
 
   /** The marks of all ranges, in their order. */
   async marks({ batch, attempt, ranges }: P): Promise<readonly M[]> {
+    const keys = ranges.map((_, range) => splitKey(batch, attempt, range));
     const marks: M[] = [];
-    for (const range of ranges.keys()) {
-      const key = splitKey(batch, attempt, range);
-      marks.push(this.#parse(this.#mark, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key));
+    for (let at = 0; at < keys.length; at += MARKS_AT_ONCE) {
+      marks.push(...(await Promise.all(keys.slice(at, at + MARKS_AT_ONCE).map(async (key) => this.#readMark(key)))));
     }
     return marks;
   }
@@ -118,11 +131,27 @@ export class Splits<P extends SplitPlan, M> {
     await this.#lake.putIfAbsent(splitKey(batch, attempt, 'void'), toJson({ reason }));
   }
 
+  /** Null for a plan of another build's, which need not be readable here. */
+  async #readOf(batch: number, attempt: string, model: string): Promise<P | null> {
+    const content = await readJson(this.#lake, splitKey(batch, attempt, 'plan'), ENTRY_MAX_BYTES);
+    const { format, model: madeBy } = this.#parse(anyPlan, content, splitKey(batch, attempt, 'plan'));
+    return format === 1 && madeBy === model ? this.#checked(content, batch, attempt) : null;
+  }
+
   async #read(batch: number, attempt: string): Promise<P> {
     const key = splitKey(batch, attempt, 'plan');
-    const plan = this.#parse(this.#plan, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key);
+    return this.#checked(await readJson(this.#lake, key, ENTRY_MAX_BYTES), batch, attempt);
+  }
+
+  #checked(content: unknown, batch: number, attempt: string): P {
+    const key = splitKey(batch, attempt, 'plan');
+    const plan = this.#parse(this.#plan, content, key);
     if (plan.batch === batch && plan.attempt === attempt) return plan;
     throw new PipelineError('lake_corrupt', `${key} holds the plan of another attempt`, { key, batch });
+  }
+
+  async #readMark(key: string): Promise<M> {
+    return this.#parse(this.#mark, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key);
   }
 
   #parse<T>(schema: v.GenericSchema<unknown, T>, content: unknown, key: string): T {
