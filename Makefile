@@ -10,12 +10,10 @@ SEED_START ?= 1
 MATRIX ?= yes
 # Not by npx, which advertises new versions of npm.
 BIN := node_modules/.bin
-AS_BUNDLE := --bundle --platform=node --target=node20 --format=esm --packages=external --sourcemap
-BUNDLE := src/cli/starling.ts $(AS_BUNDLE)
-# Encodes Parquet beside the one above, in a thread of its own.
-WORKER := src/shared/parquet/parquet-worker.ts $(AS_BUNDLE)
+# What builds, or drives, is a program of its own.
+AS_PROGRAM := --bundle --platform=node --target=node20 --format=esm --packages=external --log-level=warning
 
-.PHONY: help run test fuzz test-aws faults cost check build clean stop
+.PHONY: help run test fuzz test-aws faults bench bench-quick cost check build clean stop
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +31,16 @@ test-aws: build ## a whole deployment on an emulated AWS (needs Terraform and Py
 	@$(BIN)/vitest run --config test/aws/vitest.config.ts
 
 faults: build ## every fault at every step, then SEEDS random schedules from SEED_START on; goes on where it was interrupted (MATRIX=no: only those)
-	@$(BIN)/esbuild test/faults/main.ts --bundle --splitting --platform=node --target=node20 --format=esm --packages=external --outdir=dist/faults --log-level=warning
+	@$(BIN)/esbuild test/faults/main.ts $(AS_PROGRAM) --splitting --outdir=dist/faults
 	@SEEDS="$(SEEDS)" SEED_START="$(SEED_START)" MATRIX="$(MATRIX)" node dist/faults/main.js
+
+bench: dist/lambda/load.zip ## every figure of docs/PERFORMANCE.md beside its yardstick, and that page (BENCH_ROWS=N, BENCH_ONLY=figure,…); 15 minutes
+	@$(BIN)/esbuild bench/main.ts $(AS_BUNDLE) --outfile=dist/bench.js --log-level=warning
+	@BENCH_DOCS=yes node dist/bench.js
+
+bench-quick: dist/lambda/load.zip ## the same at 200,000 sales orders, three rounds, without the page
+	@$(BIN)/esbuild bench/main.ts $(AS_BUNDLE) --outfile=dist/bench.js --log-level=warning
+	@BENCH_ROWS="$${BENCH_ROWS:-200000}" BENCH_ROUNDS="$${BENCH_ROUNDS:-3}" node dist/bench.js
 
 cost: build ## measure two days on an emulated AWS, and write docs/cost-day.json and the tables of docs/COST.md
 	@STARLING_NO_SKIP=1 $(BIN)/vitest run --config test/aws/day.vitest.config.ts
@@ -46,14 +52,14 @@ check: node_modules/.installed ## types, lint, unused code
 
 build: dist/starling.js dist/lambda/load.zip ## dist/starling.js, dist/lambda/<stage>.zip
 
-dist/starling.js: node_modules/.installed package.json $(shell find src -name '*.ts')
+dist/starling.js: build/cli.ts build/bundle.ts node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/tsc -p .
-	@$(BIN)/esbuild $(WORKER) --outfile=dist/parquet-worker.mjs --log-level=warning
-	@$(BIN)/esbuild $(BUNDLE) --outfile=dist/starling.js --log-level=warning
+	@$(BIN)/esbuild build/cli.ts $(AS_PROGRAM) --outfile=dist/build-cli.js
+	@node dist/build-cli.js
 
 # The last that is written stands for all three.
 dist/lambda/load.zip: build/lambda.ts node_modules/.installed package.json $(shell find src -name '*.ts')
-	@$(BIN)/esbuild build/lambda.ts --bundle --platform=node --target=node20 --format=esm --packages=external --outfile=dist/build-lambda.js --log-level=warning
+	@$(BIN)/esbuild build/lambda.ts $(AS_PROGRAM) --outfile=dist/build-lambda.js
 	@node dist/build-lambda.js
 
 stop: build ## stop the embedded PostgreSQL

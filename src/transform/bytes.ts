@@ -2,19 +2,17 @@ import { daysFromCivil, isCivilDate } from '../shared/types/calendar.ts';
 
 /** Values in PostgreSQL's text form, read from its bytes. Where the form is another one, they say so and no more. */
 
-const [MINUS, POINT, ZERO, COLON, SPACE] = [45, 46, 48, 58, 32];
+const [MINUS, ZERO, COLON] = [45, 48, 58];
 
-export const NOT_DIGITS = -1;
+/** What a reader says of another form; never a place or a time. */
+export const UNKNOWN = -1;
 
-/** The number that the digits from `start` to before `end` stand for, 0 for none of them; at most 15. */
-export function digitsAt(bytes: Uint8Array, start: number, end: number): number {
-  let value = 0;
-  for (let at = start; at < end; at += 1) {
-    const digit = (bytes[at] ?? 0) - ZERO;
-    if (digit < 0 || digit > 9) return NOT_DIGITS;
-    value = value * 10 + digit;
-  }
-  return value;
+/** Digits that a number holds exactly, whatever they are. */
+export const EXACT_DIGITS = 15;
+
+/** The digit that stands there; below 0 or above 9 where none does. */
+export function digitAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) - ZERO;
 }
 
 /** Two digits; without a branch, as this is done a dozen times a row. */
@@ -25,22 +23,17 @@ function pairAt(bytes: Uint8Array, at: number): number {
   return (tens | (9 - tens) | ones | (9 - ones)) < 0 ? -10_000 : tens * 10 + ones;
 }
 
-const DATE_LENGTH = 10;
-const SECONDS_LENGTH = 19;
-const MICROS_LENGTH = 26;
+export const DATE_LENGTH = 10;
+/** Days may be negative. */
 export const NO_DATE = -(2 ** 31);
-
-/** Days since 1970-01-01 of `YYYY-MM-DD`; `NO_DATE` for anything else. */
-export function dateAt(bytes: Uint8Array, start: number, end: number): number {
-  return end - start === DATE_LENGTH ? dayAt(bytes, start) : NO_DATE;
-}
 
 /** The days of two centuries: looking one up takes a tenth of the time of computing it. */
 const [FIRST_YEAR, YEARS] = [1900, 200];
 const [MONTHS, DAYS] = [16, 32];
 let table: Int32Array | undefined;
 
-function dayAt(bytes: Uint8Array, start: number): number {
+/** Days since 1970-01-01 of the `YYYY-MM-DD` that stands there; `NO_DATE` where something else does. */
+export function dateAt(bytes: Uint8Array, start: number): number {
   if (bytes[start + 4] !== MINUS || bytes[start + 7] !== MINUS) return NO_DATE;
   const year = pairAt(bytes, start) * 100 + pairAt(bytes, start + 2);
   const month = pairAt(bytes, start + 5);
@@ -68,34 +61,14 @@ function filledTable(): Int32Array {
   return days;
 }
 
-/** A moment, taken apart: `YYYY-MM-DD HH:MM:SS[.ffffff]`. */
-export class Instant {
-  /** Since 1970-01-01. */
-  day = 0;
-  /** Since midnight. */
-  micros = 0;
+export const TIME_LENGTH = 8;
 
-  /** Whether there is one; else what is here means nothing. */
-  read(bytes: Uint8Array, start: number, end: number): boolean {
-    const length = end - start;
-    if (length < SECONDS_LENGTH || length > MICROS_LENGTH || length === SECONDS_LENGTH + 1) return false;
-    if (bytes[start + 10] !== SPACE || bytes[start + 13] !== COLON || bytes[start + 16] !== COLON) return false;
-    const hour = pairAt(bytes, start + 11);
-    const minute = pairAt(bytes, start + 14);
-    const second = pairAt(bytes, start + 17);
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
-    const fraction = length === SECONDS_LENGTH ? 0 : fractionAt(bytes, start + SECONDS_LENGTH, end);
-    this.day = dayAt(bytes, start);
-    this.micros = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction;
-    return fraction !== NOT_DIGITS && this.day !== NO_DATE;
-  }
-}
-
-/** Microseconds of `.f` to `.ffffff`. */
-function fractionAt(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] !== POINT) return NOT_DIGITS;
-  let value = digitsAt(bytes, start + 1, end);
-  if (value === NOT_DIGITS) return NOT_DIGITS;
-  for (let digits = end - start - 1; digits < 6; digits += 1) value *= 10;
-  return value;
+/** Seconds since midnight of the `HH:MM:SS` that stands there; `UNKNOWN` where something else does. */
+export function timeAt(bytes: Uint8Array, start: number): number {
+  if (bytes[start + 2] !== COLON || bytes[start + 5] !== COLON) return UNKNOWN;
+  const hour = pairAt(bytes, start);
+  const minute = pairAt(bytes, start + 3);
+  const second = pairAt(bytes, start + 6);
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return UNKNOWN;
+  return (hour * 60 + minute) * 60 + second;
 }

@@ -4,21 +4,6 @@ import { PipelineError } from '../shared/errors.ts';
 /** One record: its fields in the order of the header; null is the empty field, '' the quoted empty string. */
 export type CsvRecord = readonly (string | null)[];
 
-/**
- * Some records as they lie in memory, for whoever reads values without making strings of them. Valid until the next
- * block is asked for: the memory is used again.
- */
-export interface CsvBlock {
-  readonly header: readonly string[];
-  readonly rows: number;
-  readonly bytes: Buffer;
-  /**
-   * Of field f of row r, at `(r * header.length + f) * 2`: where its content starts, and behind it where it ends, without
-   * quotes. An end of `NULL_FIELD` stands for NULL; a start below zero is `~start`, of content with doubled quotes.
-   */
-  readonly bounds: Int32Array;
-}
-
 export const NULL_FIELD = -1;
 
 /** Records are looked at in blocks of about this size: large enough to be quick, small enough to stay in the cache. */
@@ -27,59 +12,81 @@ const BLOCK_BYTES = 1024 * 1024;
 /** V8's longest string has about 512 Mi characters; PostgreSQL's longest field is shorter, its longest row is not. */
 const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
-const [QUOTE, COMMA, LF, CR] = [34, 44, 10, 13];
+export const [QUOTE, COMMA, LF, CR] = [34, 44, 10, 13] as const;
 
 /**
- * Decodes PostgreSQL's CSV (`COPY … (FORMAT csv, HEADER)`). Memory is bounded by the block and the longest record.
+ * Decodes PostgreSQL's CSV (`COPY … (FORMAT csv, HEADER)`). Memory is bounded by the block and the longest record. It is
+ * the same block each time, with other bytes in it: all of its records are to be read before the next is asked for.
  * @throws PipelineError `lake_corrupt` on what no COPY writes: bytes that are not UTF-8, a NUL, a record of another width
  * than the header, a quote out of place, or a carriage return outside quotes, which a tool that "mends" line ends leaves
  * and which would become part of a value; `key` names the object, records are counted from 1 behind the header.
  */
 export async function* decodeCsv(key: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<CsvBlock> {
-  const reader = new BlockReader(key);
+  const block = new CsvBlock(key);
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; ) {
-      at += reader.fill(chunk, at);
-      if (!reader.isFull) continue;
-      const block = reader.read();
-      if (block) yield block;
-      reader.keepRest();
+      at += block.fill(chunk, at);
+      if (!block.isFull) continue;
+      if (block.open()) yield block;
+      block.keepRest();
     }
   }
-  const block = reader.readLast();
-  if (block) yield block;
+  if (block.open()) yield block;
+  block.close();
 }
 
-/** The text of a field; null for NULL. */
-export function fieldText(block: CsvBlock, row: number, field: number): string | null {
-  const at = (row * block.header.length + field) * 2;
-  return textAt(block.bytes, block.bounds[at] ?? 0, block.bounds[at + 1] ?? NULL_FIELD);
-}
-
-export function textAt(bytes: Buffer, start: number, end: number): string | null {
-  if (end === NULL_FIELD) return null;
-  return start >= 0 ? bytes.toString('utf8', start, end) : bytes.toString('utf8', ~start, end).replaceAll('""', '"');
-}
-
-/** All fields of a row. */
-export function recordAt(block: CsvBlock, row: number): CsvRecord {
-  return block.header.map((_, field) => fieldText(block, row, field));
-}
-
-class BlockReader {
+/** Some records as they lie in memory, and how far they have been read: for whoever makes no strings of most fields. */
+export class CsvBlock {
   readonly #key: string;
-  #bounds = new Int32Array(128 * 1024);
-  #header: readonly string[] | null = null;
-  /** Records that were handed out. */
-  #count = 0;
   #bytes = Buffer.allocUnsafe(BLOCK_BYTES);
   #length = 0;
-  /** Behind the last whole record of what is there. */
-  #end = 0;
-  #rows = 0;
+  #header: readonly string[] | null = null;
+  /**
+   * Of field f of the record that was read last: at 2f where its content starts, and behind it where it ends, without
+   * quotes. An end of `NULL_FIELD` stands for NULL; a start below zero is `~start`, of content with doubled quotes.
+   */
+  #bounds = new Int32Array(64);
+  /** Where the next record starts. */
+  at = 0;
+  /** Behind the last line end: what is not in quotes does not go on behind it. */
+  end = 0;
+  /** How many were read, in this block and those before it. */
+  records = 0;
 
   constructor(key: string) {
     this.#key = key;
+  }
+
+  get header(): readonly string[] {
+    return this.#header ?? [];
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** More records are not left: a field takes a byte at least. */
+  get recordsAtMost(): number {
+    return Math.ceil((this.end - this.at) / this.header.length);
+  }
+
+  /** Reads a record; false where no whole one is left. */
+  next(): boolean {
+    const width = this.#scan();
+    if (width === 0) return false;
+    if (width !== this.header.length) throw this.#corrupt(`has ${width} fields, the header has ${this.header.length}`);
+    this.records += 1;
+    return true;
+  }
+
+  /** The text of a field of the record that was read last; null for NULL. */
+  text(field: number): string | null {
+    return textAt(this.#bytes, this.#bounds[field * 2] ?? 0, this.#bounds[field * 2 + 1] ?? NULL_FIELD);
+  }
+
+  /** All fields of that record. */
+  record(): CsvRecord {
+    return this.header.map((_, field) => this.text(field));
   }
 
   get isFull(): boolean {
@@ -94,84 +101,54 @@ class BlockReader {
     return taken;
   }
 
-  /** The whole records of what is there. */
-  read(): CsvBlock | null {
-    this.#scan();
-    this.#checkText(this.#end);
-    return this.#block();
-  }
-
-  readLast(): CsvBlock | null {
-    this.#checkText(this.#length);
-    this.#scan();
-    if (this.#end < this.#length) throw this.#corrupt('is cut off');
-    return this.#block();
+  /** Has what has come read from its start; whether there may be a record in it. */
+  open(): boolean {
+    this.at = 0;
+    this.end = this.#length === 0 ? 0 : this.#bytes.lastIndexOf(LF, this.#length - 1) + 1;
+    this.#checkText(this.end);
+    if (this.#header === null && this.end > 0) this.#readHeader();
+    return this.#header !== null && this.at < this.end;
   }
 
   /** A record that fills the block gets one of twice the size: though it is looked at again, its cost is linear. */
   keepRest(): void {
-    const rest = this.#bytes.subarray(this.#end, this.#length);
+    const rest = this.#bytes.subarray(this.at, this.#length);
     if (rest.length > MAX_RECORD_BYTES) throw this.#corrupt('is longer than 256 MiB');
-    if (this.#end === 0) this.#bytes = Buffer.allocUnsafe(this.#bytes.length * 2);
+    if (this.at === 0) this.#bytes = Buffer.allocUnsafe(this.#bytes.length * 2);
     this.#bytes.set(rest);
     this.#length = rest.length;
   }
 
-  #block(): CsvBlock | null {
-    const [header, rows] = [this.#header, this.#rows];
-    this.#count += rows;
-    this.#rows = 0;
-    return header && rows > 0 ? { header, rows, bytes: this.#bytes, bounds: this.#bounds } : null;
+  /** All has come, and been read. */
+  close(): void {
+    if (this.at === this.#length) return;
+    this.#checkText(this.#length);
+    this.#scan();
+    throw this.#corrupt('is cut off');
   }
 
-  /** Notes the bounds of all fields up to the end of the last whole record: one look at each byte. */
-  #scan(): void {
+  #readHeader(): void {
+    const width = this.#scan();
+    if (width > 0) this.#header = Array.from({ length: width }, (_, field) => this.text(field) ?? '');
+  }
+
+  /** Notes where the fields of the next record are, and goes behind it; how many they are, 0 where it is not whole. */
+  #scan(): number {
     const [bytes, length] = [this.#bytes, this.#length];
-    let [at, start, first, noted] = [0, 0, 0, 0];
-    this.#end = 0;
-    while (at < length) {
-      const byte = bytes[at] ?? 0;
-      // Most bytes are settled by this comparison.
-      if (byte > COMMA || (byte !== COMMA && byte !== LF && byte !== QUOTE && byte !== CR)) {
-        at += 1;
-        continue;
-      }
-      if (byte === CR) throw this.#corrupt('has a carriage return outside quotes');
-      let end = at === start ? NULL_FIELD : at;
-      if (byte === QUOTE) {
-        if (at !== start) throw this.#corrupt('has a quote out of place');
-        const closing = closingQuote(bytes, at + 1, length);
-        if (closing === INCOMPLETE) return;
-        [start, end] = closing < 0 ? [~(at + 1), ~closing] : [at + 1, closing];
-        at = end + 1;
-      }
-      if (noted === this.#bounds.length) this.#bounds = larger(this.#bounds);
-      this.#bounds[noted] = start;
-      this.#bounds[noted + 1] = end;
-      noted += 2;
-      const stop = bytes[at];
-      at += 1;
-      start = at;
-      if (stop === COMMA) continue;
-      if (stop !== LF) throw this.#corrupt('has a quote out of place');
-      noted = this.#accept(first, noted);
-      first = noted;
-      this.#end = at;
+    let [at, width] = [this.at, 0];
+    for (let stop: number = COMMA; stop === COMMA; width += 1, at += 1) {
+      const field = fieldAt(bytes, at, length);
+      if (field === null) return 0;
+      if (width * 2 === this.#bounds.length) this.#bounds = larger(this.#bounds);
+      this.#bounds[width * 2] = field.start;
+      this.#bounds[width * 2 + 1] = field.end;
+      at = field.behind;
+      stop = bytes[at] ?? 0;
+      if (stop === CR && !field.isQuoted) throw this.#corrupt('has a carriage return outside quotes');
+      if (stop !== COMMA && stop !== LF) throw this.#corrupt('has a quote out of place');
     }
-  }
-
-  /** A record whose bounds are from `first` to before `noted`; where those of the next one go. */
-  #accept(first: number, noted: number): number {
-    const width = (noted - first) / 2;
-    if (!this.#header) {
-      const bounds = this.#bounds;
-      const names = Array.from({ length: width }, (_, at) => textAt(this.#bytes, bounds[at * 2] ?? 0, bounds[at * 2 + 1] ?? 0));
-      this.#header = names.map((name) => name ?? '');
-      return 0;
-    }
-    if (width !== this.#header.length) throw this.#corrupt(`has ${width} fields, the header has ${this.#header.length}`);
-    this.#rows += 1;
-    return noted;
+    this.at = at;
+    return width;
   }
 
   #checkText(end: number): void {
@@ -183,7 +160,7 @@ class BlockReader {
 
   /** Of the record that is being read. */
   #corrupt(what: string): PipelineError {
-    const record = this.#header ? `record ${this.#count + this.#rows + 1}` : 'the header';
+    const record = this.#header ? `record ${this.records + 1}` : 'the header';
     return new PipelineError('lake_corrupt', `${record} of ${this.#key} ${what}`, { key: this.#key });
   }
 }
@@ -192,6 +169,39 @@ function larger(bounds: Int32Array): Int32Array<ArrayBuffer> {
   const grown = new Int32Array(bounds.length * 2);
   grown.set(bounds);
   return grown;
+}
+
+interface Field {
+  /** As in a block's bounds. */
+  readonly start: number;
+  readonly end: number;
+  /** What ends it is here. */
+  readonly behind: number;
+  readonly isQuoted: boolean;
+}
+
+/** The field that starts at `at`; null where it does not end before `length`. */
+export function fieldAt(bytes: Buffer, at: number, length: number): Field | null {
+  if (at < length && bytes[at] === QUOTE) {
+    const closing = closingQuote(bytes, at + 1, length);
+    if (closing === INCOMPLETE) return null;
+    const [start, end] = closing < 0 ? [~(at + 1), ~closing] : [at + 1, closing];
+    return { start, end, behind: end + 1, isQuoted: true };
+  }
+  let behind = at;
+  while (behind < length && !isSpecial(bytes[behind] ?? 0)) behind += 1;
+  if (behind >= length) return null;
+  return { start: at, end: behind === at ? NULL_FIELD : behind, behind, isQuoted: false };
+}
+
+/** Most bytes are settled by the first comparison. */
+function isSpecial(byte: number): boolean {
+  return byte <= COMMA && (byte === COMMA || byte === LF || byte === QUOTE || byte === CR);
+}
+
+export function textAt(bytes: Buffer, start: number, end: number): string | null {
+  if (end === NULL_FIELD) return null;
+  return start >= 0 ? bytes.toString('utf8', start, end) : bytes.toString('utf8', ~start, end).replaceAll('""', '"');
 }
 
 const INCOMPLETE = -1;

@@ -9,8 +9,8 @@ import type { Cell } from '../shared/types/type.ts';
 const PART_ROWS = 65_536;
 const PART_TEXT_BYTES = 32 * 1024 * 1024;
 
-/** While a part is encoded and written, the next one is made; not more than that, for the memory that they take. */
-const PARTS_AT_WORK = 1;
+/** While parts are encoded and written, the next one is made; not more than these, for the memory that they take. */
+const PARTS_AT_WORK = 2;
 
 /** Most batches bring a few rows. */
 const FIRST_ROWS = 256;
@@ -21,19 +21,21 @@ const FIRST_ROWS = 256;
  */
 export class PartWriter {
   readonly buffers: readonly ColumnBuffer[];
-  readonly #lake: Lake;
+  readonly #lake: Pick<Lake, 'put'>;
   readonly #columns: readonly FileColumn[];
   readonly #keyOf: (part: number) => string;
   readonly #parts: Promise<Part>[] = [];
   readonly #texts: readonly TextBuffer[];
-  #capacity = FIRST_ROWS;
+  #capacity = 0;
+  /** How many rows to make room for at first. */
+  #first = FIRST_ROWS;
   #rows = 0;
 
-  constructor(lake: Lake, columns: readonly FileColumn[], keyOf: (part: number) => string) {
+  constructor(lake: Pick<Lake, 'put'>, columns: readonly FileColumn[], keyOf: (part: number) => string) {
     this.#lake = lake;
     this.#columns = columns;
     this.#keyOf = keyOf;
-    this.buffers = columns.map(({ type }) => columnBuffer(type, FIRST_ROWS));
+    this.buffers = columns.map(({ type }) => columnBuffer(type));
     this.#texts = this.buffers.filter((buffer) => buffer instanceof TextBuffer);
   }
 
@@ -50,7 +52,7 @@ export class PartWriter {
   reserve(rows: number): number {
     const needed = this.#rows + rows;
     if (needed > this.#capacity) {
-      this.#capacity = Math.max(needed, Math.min(this.#capacity * 4, PART_ROWS));
+      this.#capacity = Math.max(needed, this.#first, Math.min(this.#capacity * 4, PART_ROWS));
       for (const buffer of this.buffers) buffer.grow(this.#capacity);
     }
     return this.#rows;
@@ -72,6 +74,8 @@ export class PartWriter {
     const rows = this.#rows;
     if (rows === 0) return;
     this.#rows = 0;
+    this.#capacity = 0;
+    this.#first = Math.min(rows, PART_ROWS);
     const part = this.#write(this.#parts.length, rows);
     // Who asks for it hears of its error, and nobody has to ask: the batch may have failed already.
     part.catch(() => undefined);
@@ -86,7 +90,12 @@ export class PartWriter {
 
   async #write(number: number, rows: number): Promise<Part> {
     const key = this.#keyOf(number);
-    const body = await encodeParquet(this.#columns, this.buffers, rows);
+    const columns = this.#columns.map(({ name, type, nullable }, at) => {
+      const values = this.buffers[at]?.take(rows);
+      if (!values) throw new Error(`column ${name} has no buffer`);
+      return { name, type, nullable, values };
+    });
+    const body = await encodeParquet(columns);
     return { key, rows, bytes: await this.#lake.put(key, chunksOf(body)) };
   }
 

@@ -12,8 +12,8 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
     let rows = 0;
     for await (const block of decodeCsv(part.key, await lake.get(part.key))) {
       if (!isSame(block.header, table.columns)) throw foreign(part.key);
-      rows += block.rows;
       yield block;
+      rows = block.records;
     }
     if (rows === part.rows) continue;
     const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;

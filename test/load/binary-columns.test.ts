@@ -1,8 +1,10 @@
+import { makeData } from 'apache-arrow';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { arrowColumn, cellColumn, constantColumn } from '../../src/load/binary-columns.ts';
 import { encodeBinary } from '../../src/load/binary-copy.ts';
 import type { BinaryColumn } from '../../src/load/binary-rows.ts';
+import { arrowType } from '../../src/shared/parquet/arrow.ts';
 import { columnBuffer } from '../../src/shared/parquet/columns.ts';
 import { typeName } from '../../src/shared/types/codecs.ts';
 import type { Cell, ColumnType } from '../../src/shared/types/type.ts';
@@ -13,15 +15,17 @@ async function bytesOf(columns: readonly BinaryColumn[], rows: number): Promise<
   const batches = (async function* () {
     yield { columns, rows };
   })();
-  for await (const chunk of encodeBinary(batches)) chunks.push(chunk);
+  for await (const chunk of encodeBinary(batches, () => false)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
 /** As Parquet would hold it. */
 function held(type: ColumnType, cells: readonly Cell[]): BinaryColumn {
-  const buffer = columnBuffer(type, cells.length);
+  const buffer = columnBuffer(type);
+  buffer.grow(cells.length);
   for (const [row, cell] of cells.entries()) buffer.set(row, cell);
-  return arrowColumn(buffer.data(cells.length), type) ?? cellColumn(type, cells);
+  const data = makeData({ type: arrowType(type), ...buffer.take(cells.length) });
+  return arrowColumn(data, type) ?? cellColumn(type, cells);
 }
 
 const scaled = (precision: number, scale: number): ColumnType => ({ kind: 'numeric', digits: { precision, scale } });

@@ -6,9 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import * as v from 'valibot';
 import { inject } from 'vitest';
+import { bundle, COMMAND_LINE } from '../../build/bundle.ts';
 import { main } from '../../src/cli/main.ts';
 
 /** One object of `--json`. */
@@ -123,7 +123,7 @@ let building: Promise<void> | undefined;
 
 /** Builds `dist/starling.js` as `make build` does, where it is missing or older than its sources. */
 async function built(): Promise<void> {
-  building ??= (await isCurrent()) ? Promise.resolve() : bundle();
+  building ??= (await isCurrent()) ? Promise.resolve() : bundleAll();
   return building;
 }
 
@@ -135,27 +135,14 @@ async function isCurrent(): Promise<boolean> {
 }
 
 /** Aside first: other test files may be running it. */
-async function bundle(): Promise<void> {
-  await bundleOf('src/shared/parquet/parquet-worker.ts', join(dirname(BUNDLE), 'parquet-worker.mjs'));
-  await bundleOf('src/cli/starling.ts', BUNDLE);
-}
-
-async function bundleOf(entry: string, outfile: string): Promise<void> {
-  const { outputFiles } = await build({
-    entryPoints: [join(ROOT, entry)],
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    packages: 'external',
-    sourcemap: true,
-    outfile,
-    write: false,
-  });
-  await mkdir(dirname(outfile), { recursive: true });
-  for (const { path, contents } of outputFiles) {
-    const aside = join(dirname(path), `.${process.pid}-${basename(path)}`);
-    await writeFile(aside, contents, { mode: 0o755 });
-    await rename(aside, path);
+async function bundleAll(): Promise<void> {
+  await mkdir(dirname(BUNDLE), { recursive: true });
+  for (const [name, entry] of Object.entries(COMMAND_LINE)) {
+    const { outputFiles } = await bundle(join(ROOT, entry), join(dirname(BUNDLE), name));
+    for (const { path, contents } of outputFiles) {
+      const aside = join(dirname(path), `.${process.pid}-${basename(path)}`);
+      await writeFile(aside, contents, { mode: 0o755 });
+      await rename(aside, path);
+    }
   }
 }

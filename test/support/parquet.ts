@@ -1,5 +1,5 @@
-import type { FileColumn } from '../../src/shared/parquet/arrow.ts';
-import { type ColumnBuffer, columnBuffer } from '../../src/shared/parquet/columns.ts';
+import type { FileColumn, FilledColumn } from '../../src/shared/parquet/arrow.ts';
+import { columnBuffer } from '../../src/shared/parquet/columns.ts';
 import { encodeParquet } from '../../src/shared/parquet/parquet.ts';
 import type { Cell } from '../../src/shared/types/type.ts';
 
@@ -9,17 +9,18 @@ export async function encodeCells(
   cells: readonly (readonly Cell[])[],
   rows: number,
 ): Promise<Uint8Array> {
-  return encodeParquet(columns, filled(columns, cells, rows), rows);
+  return encodeParquet(filled(columns, cells, rows));
 }
 
 function filled(
   columns: readonly FileColumn[],
   cells: readonly (readonly Cell[])[],
   rows: number,
-): readonly ColumnBuffer[] {
-  return columns.map(({ type }, column) => {
-    const buffer = columnBuffer(type, rows);
+): readonly FilledColumn[] {
+  return columns.map(({ name, type, nullable }, column) => {
+    const buffer = columnBuffer(type);
+    buffer.grow(rows);
     for (let row = 0; row < rows; row += 1) buffer.set(row, cells[column]?.[row] ?? null);
-    return buffer;
+    return { name, type, nullable, values: buffer.take(rows) };
   });
 }

@@ -1,6 +1,5 @@
 import {
   Bool,
-  type Data,
   type DataType,
   DateDay,
   Decimal,
@@ -24,6 +23,20 @@ export interface FileColumn {
   readonly name: string;
   readonly type: ColumnType;
   readonly nullable: boolean;
+}
+
+/** The values of a column in Arrow's layout, and nothing else: it goes from one thread to another. */
+export interface ColumnData {
+  readonly length: number;
+  readonly nullCount: number;
+  readonly nullBitmap: Uint8Array | null;
+  readonly data: Int32Array | Uint32Array | Float64Array | Uint8Array | BigInt64Array;
+  /** Of texts: where each starts, and behind the last where it ends. */
+  readonly valueOffsets?: Int32Array;
+}
+
+export interface FilledColumn extends FileColumn {
+  readonly values: ColumnData;
 }
 
 /** The logical type that the column has in Parquet. An unbounded numeric fits no decimal, so its digits travel as text. */
@@ -53,10 +66,12 @@ export function arrowType(type: ColumnType): DataType {
 }
 
 /** An Arrow table of one record batch. A column that may not be null is, where a batch is older than its declaration. */
-export function arrowTable(columns: readonly FileColumn[], children: Data[], rows: number): Table {
-  const isNull = (at: number) => (children[at]?.nullCount ?? 0) > 0;
-  const fields = columns.map(({ name, type, nullable }, at) => new Field(name, arrowType(type), nullable || isNull(at)));
-  const struct = makeData({ type: new Struct(fields), length: rows, nullCount: 0, children });
+export function arrowTable(columns: readonly FilledColumn[]): Table {
+  const children = columns.map(({ type, values }) => makeData({ type: arrowType(type), ...values }));
+  const fields = columns.map(
+    ({ name, type, nullable, values }) => new Field(name, arrowType(type), nullable || values.nullCount > 0),
+  );
+  const struct = makeData({ type: new Struct(fields), length: columns[0]?.values.length ?? 0, nullCount: 0, children });
   const schema = new Schema(fields);
   return new Table(schema, [new RecordBatch(schema, struct)]);
 }

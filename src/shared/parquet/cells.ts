@@ -1,23 +1,22 @@
-import { type Data, DataType, type Table } from 'apache-arrow';
+import { type Data, DataType, type RecordBatch, type Table } from 'apache-arrow';
 import { PipelineError } from '../errors.ts';
 import { formatCell, parseCell, typeName } from '../types/codecs.ts';
 import { type Cell, type ColumnType, Unfit } from '../types/type.ts';
 
-/** The cells of one column of an Arrow table, in the form that `ColumnType` says; null where the file lacks the column. */
-export function columnCells(table: Table, name: string, type: ColumnType): Cell[] | null {
-  const vector = table.getChild(name);
+/** The cells of one column of a file, or of some rows of it, in the form that `ColumnType` says; null where the file lacks the column. */
+export function columnCells(held: Table | RecordBatch, name: string, type: ColumnType): Cell[] | null {
+  const vector = held.getChild(name);
   if (!vector) return null;
-  const held = heldType(vector.type, type);
-  const cells = vector.data.flatMap((data) => dataCells(data, held));
-  return sameType(held, type) ? cells : cells.map((cell) => converted(cell, held, type, name));
+  const from = heldType(vector.type, type);
+  const cells = vector.data.flatMap((data) => dataCells(data, from));
+  return sameType(from, type) ? cells : cells.map((cell) => converted(cell, from, type, name));
 }
 
-/** One column of a file as it is: whole, and of the type that is asked for; null where it is not. */
-export function columnData(table: Table, name: string, type: ColumnType): Data | null {
-  const vector = table.getChild(name);
-  const [data, ...more] = vector?.data ?? [];
-  if (!vector || !data || more.length > 0) return null;
-  return sameType(heldType(vector.type, type), type) ? data : null;
+/** One column of some rows as the file has it; null where it does not, or not of the type that is asked for. */
+export function columnData(rows: RecordBatch, name: string, type: ColumnType): Data | null {
+  const vector = rows.getChild(name);
+  const data = vector?.data[0];
+  return vector && data && sameType(heldType(vector.type, type), type) ? data : null;
 }
 
 /** The type that a file was written with: another than the declared one when the declaration has changed since. */

@@ -1,23 +1,22 @@
-import { type Data, makeData } from 'apache-arrow';
 import type { Cell, ColumnType } from '../types/type.ts';
-import { arrowType } from './arrow.ts';
+import type { ColumnData } from './arrow.ts';
 
 /**
  * The columns of a part while it is being filled: values in Arrow's layout, written by row number. A row may be written
- * again as long as no later one was: so a row that turns out not to fit costs nothing to take back.
+ * again as long as no later one was: so a row that turns out not to fit costs nothing to take back. There has to be room
+ * for a row before it is written.
  */
 export abstract class ColumnBuffer {
   readonly type: ColumnType;
   /** A byte a row; none while no row was null. */
   #valid: Uint8Array | null = null;
-  #capacity: number;
+  #capacity = 0;
 
-  constructor(type: ColumnType, rows: number) {
+  constructor(type: ColumnType) {
     this.type = type;
-    this.#capacity = rows;
   }
 
-  /** Makes room for so many rows. */
+  /** Makes room for so many rows, more than there was. */
   grow(rows: number): void {
     this.#capacity = rows;
     if (this.#valid) this.#valid = larger(this.#valid, new Uint8Array(rows).fill(1));
@@ -34,12 +33,14 @@ export abstract class ColumnBuffer {
     this.clear(row);
   }
 
-  /** The first `rows` rows; what is written later shows in it. */
-  data(rows: number): Data {
+  /** The first `rows` rows, which leave with the memory that they are in: there is no room any more. */
+  take(rows: number): ColumnData {
     const valid = this.#valid?.subarray(0, rows);
     const nullCount = valid ? rows - valid.reduce((sum, bit) => sum + bit, 0) : 0;
     const nullBitmap = valid && nullCount > 0 ? packed(valid) : null;
-    return makeData({ type: arrowType(this.type), length: rows, nullCount, nullBitmap, ...this.buffers(rows) });
+    this.#valid = null;
+    this.#capacity = 0;
+    return { length: rows, nullCount, nullBitmap, ...this.takeValues(rows) };
   }
 
   protected mark(row: number): void {
@@ -49,7 +50,7 @@ export abstract class ColumnBuffer {
   protected abstract setValue(row: number, cell: Exclude<Cell, null>): void;
   /** A row that is null still has a place. */
   protected abstract clear(row: number): void;
-  protected abstract buffers(rows: number): { readonly data: ArrayBufferView; readonly valueOffsets?: Int32Array };
+  protected abstract takeValues(rows: number): Pick<ColumnData, 'data' | 'valueOffsets'>;
 }
 
 function larger<A extends Uint8Array | Int32Array | Float64Array>(from: A, into: A): A {
@@ -68,12 +69,7 @@ function packed(bytes: Uint8Array): Uint8Array {
 
 /** `int` and `date`. */
 export class Int32Buffer extends ColumnBuffer {
-  #values: Int32Array;
-
-  constructor(type: ColumnType, rows: number) {
-    super(type, rows);
-    this.#values = new Int32Array(rows);
-  }
+  #values = new Int32Array(0);
 
   override grow(rows: number): void {
     super.grow(rows);
@@ -93,18 +89,15 @@ export class Int32Buffer extends ColumnBuffer {
     this.#values[row] = 0;
   }
 
-  protected override buffers(rows: number) {
-    return { data: this.#values.subarray(0, rows) };
+  protected override takeValues(rows: number) {
+    const data = this.#values.subarray(0, rows);
+    this.#values = new Int32Array(0);
+    return { data };
   }
 }
 
 export class DoubleBuffer extends ColumnBuffer {
-  #values: Float64Array;
-
-  constructor(type: ColumnType, rows: number) {
-    super(type, rows);
-    this.#values = new Float64Array(rows);
-  }
+  #values = new Float64Array(0);
 
   override grow(rows: number): void {
     super.grow(rows);
@@ -120,18 +113,15 @@ export class DoubleBuffer extends ColumnBuffer {
     this.#values[row] = 0;
   }
 
-  protected override buffers(rows: number) {
-    return { data: this.#values.subarray(0, rows) };
+  protected override takeValues(rows: number) {
+    const data = this.#values.subarray(0, rows);
+    this.#values = new Float64Array(0);
+    return { data };
   }
 }
 
 export class BooleanBuffer extends ColumnBuffer {
-  #values: Uint8Array;
-
-  constructor(type: ColumnType, rows: number) {
-    super(type, rows);
-    this.#values = new Uint8Array(rows);
-  }
+  #values = new Uint8Array(0);
 
   override grow(rows: number): void {
     super.grow(rows);
@@ -151,8 +141,10 @@ export class BooleanBuffer extends ColumnBuffer {
     this.#values[row] = 0;
   }
 
-  protected override buffers(rows: number) {
-    return { data: packed(this.#values.subarray(0, rows)) };
+  protected override takeValues(rows: number) {
+    const data = packed(this.#values.subarray(0, rows));
+    this.#values = new Uint8Array(0);
+    return { data };
   }
 }
 
@@ -163,13 +155,12 @@ const [WORD, WORD_BITS] = [2 ** 32, 32n];
  * digits stand for a number without a point. A JavaScript number holds most of them exactly, and needs no BigInt.
  */
 export class WordsBuffer extends ColumnBuffer {
-  #words: Int32Array;
+  #words = new Int32Array(0);
   readonly #width: 2 | 4;
 
-  constructor(type: ColumnType, rows: number) {
-    super(type, rows);
+  constructor(type: ColumnType) {
+    super(type);
     this.#width = type.kind === 'numeric' ? 4 : 2;
-    this.#words = new Int32Array(rows * this.#width);
   }
 
   override grow(rows: number): void {
@@ -210,24 +201,20 @@ export class WordsBuffer extends ColumnBuffer {
     this.#words.fill(0, row * this.#width, (row + 1) * this.#width);
   }
 
-  protected override buffers(rows: number) {
+  protected override takeValues(rows: number) {
     const { buffer } = this.#words;
+    this.#words = new Int32Array(0);
     if (this.#width === 4) return { data: new Uint32Array(buffer, 0, rows * 4) };
     return { data: new BigInt64Array(buffer, 0, rows) };
   }
 }
 
-const TEXT_BYTES = 64 * 1024;
+const TEXT_BYTES = 16 * 1024;
 
 /** `text`, and the digits of a numeric without bounds. */
 export class TextBuffer extends ColumnBuffer {
-  #offsets: Int32Array;
-  #bytes = Buffer.allocUnsafe(TEXT_BYTES);
-
-  constructor(type: ColumnType, rows: number) {
-    super(type, rows);
-    this.#offsets = new Int32Array(rows + 1);
-  }
+  #offsets = new Int32Array(1);
+  #bytes = Buffer.alloc(0);
 
   override grow(rows: number): void {
     super.grow(rows);
@@ -258,8 +245,11 @@ export class TextBuffer extends ColumnBuffer {
     this.#offsets[row + 1] = this.#offsets[row] ?? 0;
   }
 
-  protected override buffers(rows: number) {
-    return { valueOffsets: this.#offsets.subarray(0, rows + 1), data: this.#bytes.subarray(0, this.textBytes(rows)) };
+  protected override takeValues(rows: number) {
+    const [offsets, bytes] = [this.#offsets.subarray(0, rows + 1), this.#bytes.subarray(0, this.textBytes(rows))];
+    this.#offsets = new Int32Array(1);
+    this.#bytes = Buffer.alloc(0);
+    return { valueOffsets: offsets, data: bytes };
   }
 
   /** Where the text of a row goes, with room for it. */
@@ -267,7 +257,8 @@ export class TextBuffer extends ColumnBuffer {
     const at = this.#offsets[row] ?? 0;
     const end = at + length;
     if (end > this.#bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, end));
+      // Never from Node's pool, which others use: the memory goes from one thread to another.
+      const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, end, TEXT_BYTES));
       this.#bytes.copy(grown, 0, 0, at);
       this.#bytes = grown;
     }
@@ -276,23 +267,23 @@ export class TextBuffer extends ColumnBuffer {
   }
 }
 
-export function columnBuffer(type: ColumnType, rows: number): ColumnBuffer {
+export function columnBuffer(type: ColumnType): ColumnBuffer {
   switch (type.kind) {
     case 'int':
     case 'date':
-      return new Int32Buffer(type, rows);
+      return new Int32Buffer(type);
     case 'double':
-      return new DoubleBuffer(type, rows);
+      return new DoubleBuffer(type);
     case 'boolean':
-      return new BooleanBuffer(type, rows);
+      return new BooleanBuffer(type);
     case 'bigint':
     case 'time':
     case 'timestamp':
     case 'timestamptz':
-      return new WordsBuffer(type, rows);
+      return new WordsBuffer(type);
     case 'text':
-      return new TextBuffer(type, rows);
+      return new TextBuffer(type);
     case 'numeric':
-      return type.digits ? new WordsBuffer(type, rows) : new TextBuffer(type, rows);
+      return type.digits ? new WordsBuffer(type) : new TextBuffer(type);
   }
 }

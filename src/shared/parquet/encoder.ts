@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { Encodable } from './write.ts';
+import type { FilledColumn } from './arrow.ts';
 
-export interface Order extends Encodable {
+export interface Order {
   readonly id: number;
+  readonly columns: readonly FilledColumn[];
 }
 
 export type Encoded =
@@ -23,12 +24,21 @@ const WORKER = fileURLToPath(new URL('./parquet-worker.mjs', import.meta.url));
 let canHelp: boolean | undefined;
 let helper: EncodingThread | undefined;
 
+/** Starts it, so that it is ready when it is needed: that takes it a fifth of a second. */
+export function startEncoder(): void {
+  encoder();
+}
+
 /** Encodes in another thread, which leaves this one to make the next part; null where that would not help. */
-export function encodeBeside(part: Encodable): Promise<Uint8Array> | null {
+export function encodeBeside(columns: readonly FilledColumn[]): Promise<Uint8Array> | null {
+  return encoder()?.encode(columns) ?? null;
+}
+
+function encoder(): EncodingThread | null {
   canHelp ??= availableParallelism() > 1 && existsSync(WORKER);
   if (!canHelp) return null;
   if (!helper || helper.isOver) helper = new EncodingThread();
-  return helper.encode(part);
+  return helper;
 }
 
 class EncodingThread {
@@ -45,14 +55,14 @@ class EncodingThread {
     this.#worker.on('exit', (code) => this.#fail(new Error(`the thread that encodes Parquet ended with ${code}`)));
   }
 
-  /** The part's bytes are moved: they are not the caller's any more. */
-  async encode({ ipc, encodings }: Encodable): Promise<Uint8Array> {
+  /** The memory of the values is moved there. */
+  async encode(columns: readonly FilledColumn[]): Promise<Uint8Array> {
     const id = (this.#last += 1);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       // While something is to be waited for, the process has to go on.
       this.#worker.ref();
-      this.#worker.postMessage({ id, ipc, encodings } satisfies Order, ipc.buffer instanceof ArrayBuffer ? [ipc.buffer] : []);
+      this.#worker.postMessage({ id, columns } satisfies Order, memoryOf(columns));
     });
   }
 
@@ -69,4 +79,9 @@ class EncodingThread {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+function memoryOf(columns: readonly FilledColumn[]): ArrayBuffer[] {
+  const held = columns.flatMap(({ values: { data, valueOffsets } }) => [data.buffer, valueOffsets?.buffer]);
+  return held.filter((buffer) => buffer instanceof ArrayBuffer);
 }

@@ -3,9 +3,11 @@ import type { Encoded, Order } from './encoder.ts';
 import { writeFile } from './write.ts';
 
 /** The other side of encoder.ts: a bundle of its own, started beside the one that asks. */
+const loading = import('parquet-wasm');
+
 parentPort?.on('message', (order: Order) => {
-  void import('parquet-wasm')
-    .then((module) => answer({ id: order.id, bytes: writeFile(module, order) }))
+  void loading
+    .then((module) => answer({ id: order.id, bytes: writeFile(module, order.columns) }))
     .catch((error: unknown) => answer({ id: order.id, error }));
 });
 

@@ -1,9 +1,7 @@
-import { type Table, tableFromIPC, tableToIPC } from 'apache-arrow';
+import { type Table, tableFromIPC } from 'apache-arrow';
 import { PipelineError } from '../errors.ts';
-import { arrowTable, type FileColumn } from './arrow.ts';
-import type { ColumnBuffer } from './columns.ts';
-import { encodeBeside } from './encoder.ts';
-import { encodingOf } from './encodings.ts';
+import type { FilledColumn } from './arrow.ts';
+import { encodeBeside, startEncoder } from './encoder.ts';
 import { type ParquetModule, writeFile } from './write.ts';
 
 /** Five megabytes of WebAssembly: read when the first file is, not when a stage starts. */
@@ -14,23 +12,18 @@ function parquet(): Promise<ParquetModule> {
   return loading;
 }
 
-/** A part of fewer rows is encoded before a thread for it has started. */
+/** A part of fewer rows is encoded sooner than it is handed over. */
 const ROWS_BESIDE = 32_768;
 
-/**
- * The first `rows` rows as a Parquet file. What is in the buffers now: they may be written to again while the file is
- * being made, in another thread where there is one to spare.
- */
-export async function encodeParquet(
-  columns: readonly FileColumn[],
-  buffers: readonly ColumnBuffer[],
-  rows: number,
-): Promise<Uint8Array> {
-  const children = buffers.map((buffer) => buffer.data(rows));
-  const ipc = tableToIPC(arrowTable(columns, children, rows), 'stream');
-  const encodings = columns.map(({ name, type }, at) => [name, encodingOf(type, children[at])] as const);
-  const beside = rows >= ROWS_BESIDE ? encodeBeside({ ipc, encodings }) : null;
-  return beside ?? writeFile(await parquet(), { ipc, encodings });
+/** Tells that there will be so many rows: with that many, another thread is started to encode them. */
+export function expectRows(rows: number): void {
+  if (rows >= ROWS_BESIDE) startEncoder();
+}
+
+/** A Parquet file, made in another thread where there is one to spare; the memory of the values is not the caller's any more. */
+export async function encodeParquet(columns: readonly FilledColumn[]): Promise<Uint8Array> {
+  const rows = columns[0]?.values.length ?? 0;
+  return (rows >= ROWS_BESIDE ? encodeBeside(columns) : null) ?? writeFile(await parquet(), columns);
 }
 
 /**
