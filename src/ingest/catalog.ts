@@ -68,12 +68,28 @@ const PHYSICAL = `
   left join pg_catalog.pg_am a on a.oid = c.relam
   order by tree.root, c.oid`;
 
+/** Of a column and its default. */
+const LINE = `
+  concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attgenerated, a.attmissingval::text,
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid))`;
+
+/**
+ * The same as the two below it, where every column is of a plain type: neither domain, enum, composite, range nor array.
+ * To plan and run those two takes 10 ms, this one 1 (11 tables, 18).
+ */
+const PLAIN = `
+  select a.attrelid as relation, a.attname as column, a.attnum as position, t.typname as type,
+    t.typtype = 'b' and t.typelem = 0 as plain, 'column ' || ${LINE} as line
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
+  order by a.attrelid, a.attname`;
+
 /** Everything that can change what a column shows without a row being written. */
 const ATTRIBUTES = `
   with recursive attribute as (
-    select a.attrelid, a.attname, a.atttypid,
-      concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attgenerated, a.attmissingval::text,
-        pg_catalog.pg_get_expr(d.adbin, d.adrelid)) as line
+    select a.attrelid, a.attname, a.atttypid, ${LINE} as line
     from pg_catalog.pg_attribute a
     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where a.attrelid = any($1::oid[]) and a.attnum > 0 and not a.attisdropped
@@ -123,6 +139,26 @@ interface AttributeRow {
   readonly line: string;
 }
 
+interface PlainRow extends ColumnRow, AttributeRow {
+  readonly position: string;
+  readonly plain: string;
+}
+
+interface Columns {
+  readonly attributes: readonly AttributeRow[];
+  /** Of the declared tables themselves, in their order. */
+  readonly types: readonly ColumnRow[];
+}
+
+async function readColumns(client: pg.Client, oids: readonly string[], roots: readonly string[]): Promise<Columns> {
+  const { rows } = await client.query<PlainRow>(PLAIN, [oids]);
+  if (rows.every(({ plain }) => plain === 't')) {
+    return { attributes: rows, types: rows.toSorted((one, other) => Number(one.position) - Number(other.position)) };
+  }
+  const attributes = (await client.query<AttributeRow>(ATTRIBUTES, [oids])).rows;
+  return { attributes, types: (await client.query<ColumnRow>(COLUMNS, [roots])).rows };
+}
+
 /** What the catalogue says under the batch's snapshot. */
 export interface Description {
   /** The type of each, by PostgreSQL's internal name (`int4`), of a domain the one that it is over. */
@@ -145,8 +181,7 @@ export async function describe(
 ): Promise<ReadonlyMap<string, Description>> {
   const physical = (await client.query<PhysicalRow>(PHYSICAL, [[...declared.keys()]])).rows;
   const oids = [...new Set(physical.map((relation) => relation.oid))];
-  const attributes = (await client.query<AttributeRow>(ATTRIBUTES, [oids])).rows;
-  const types = (await client.query<ColumnRow>(COLUMNS, [[...declared.keys()]])).rows;
+  const { attributes, types } = await readColumns(client, oids, [...declared.keys()]);
   const linesOf = (oid: string) => attributes.filter((row) => row.relation === oid);
   return new Map(
     [...declared].map(([root, columns]) => {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { qualified } from '../shared/postgres/sql.ts';
 import type { TablePlan } from './plan.ts';
+import { type Blocks, blocksCondition } from './ranges.ts';
 
 /** What there is of a table, and of what changed in it. */
 export interface Counted {
@@ -17,13 +18,13 @@ type Counting = Pick<TablePlan, 'table' | 'description'>;
 
 /**
  * Counts the rows of a table that is followed by transaction id, and looks where the changed ones are. Where none has
- * changed that is one scan, and all that is read of the table; otherwise a second one, from the first changed row on,
- * and what is read then is read by place.
+ * changed that is one scan, and all that is read of the table; otherwise a second one of the slices that changed rows
+ * are in, and what is read then is read by place.
  *
  * Processor time for 2,000,000 rows, in scans by the condition alone (15 / 18): the first scan 1.4 / 1.4, in parallel 1.3 / 1.2
  * by the clock; on leaves by `tableoid` 1.6 / 1.8. Not taken: the condition computed once, behind `offset 0`, for the first
  * and the last place and their number, 1.8 / 1.6, and 2.6 / 2.3 by the clock, since it is never done in parallel; one scan
- * for each of the two counts 1.5; groups 2.5.
+ * for each of the two counts 1.5; groups 2.5; a second scan from the first changed row on, which is 1.0 where that is old.
  */
 export async function countRows(
   client: pg.Client,
@@ -33,17 +34,59 @@ export async function countRows(
 ): Promise<Counted> {
   try {
     const from = rowsOf(schema, counting);
-    const query = `select count(*) as rows, min(ctid) filter (where ${where}) as first from ${from}`;
-    const row = (await client.query<{ rows: string; first: string | null }>(query)).rows[0];
+    const leaves = counting.description.leaves.map((leaf) => leaf.oid);
+    const row = (await client.query<CountRow>(countQuery(from, where, leaves))).rows[0];
     const rows = Number(row?.rows);
-    const first = row?.first ?? null;
-    if (first === null) return { rows, changed: 0, places: null };
-    const changes = `${from} and (${where}) and ctid >= '${first}'::tid`;
-    return { rows, ...((await placesOfFew(client, changes)) ?? (await placesOfMany(client, changes, first))) };
+    const blocks = changedBlocks(row?.slices ?? '', Number(row?.pages));
+    const [first] = blocks;
+    if (!row || !first) return { rows, changed: 0, places: null };
+    const changes = `${from} and (${where})`;
+    const behind = `${changes} and ${blocksCondition({ from: first.from, to: null })}`;
+    const isSparse = row.ranged === 't' && blocks.length * leaves.length <= SCANS_MAX;
+    const sparse = isSparse ? blocks.map((slice) => `${changes} and ${blocksCondition(slice)}`) : [behind];
+    return { rows, ...((await placesOfFew(client, sparse)) ?? (await placesOfMany(client, behind))) };
   } catch (error) {
     throw fromPostgres('source', error, { table: counting.table.name });
   }
 }
+
+interface CountRow {
+  readonly rows: string;
+  /** A bit for each slice; null where there is no changed row. */
+  readonly slices: string | null;
+  /** Of a slice. */
+  readonly pages: string;
+  /** The server has TID range scans. */
+  readonly ranged: string;
+}
+
+/**
+ * Of a table's blocks, the longest leaf's where it has several. Of a changed row, to find its slice takes 0.16 µs; twice
+ * as many slices 0.25; by the text of `ctid`, 0.5.
+ */
+const SLICES = 512;
+
+function countQuery(from: string, where: string, leaves: readonly string[]): string {
+  const pages = `(
+    select 1 + max(pg_catalog.pg_relation_size(leaf)) / current_setting('block_size')::int / ${SLICES}
+    from unnest('{${leaves.join(',')}}'::oid[]) as leaf)`;
+  const bounds = `array(select format('(%s,0)', n * ${pages})::tid from generate_series(1, ${SLICES - 1}) as n)`;
+  return `
+    select count(*) as rows, ${pages} as pages, current_setting('server_version_num')::int >= 140000 as ranged,
+      bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, ${bounds})) filter (where ${where}) as slices
+    from ${from}`;
+}
+
+/** The slices with a changed row, neighbours joined. Behind the last slice there may be more: it is open. */
+export function changedBlocks(slices: string, pages: number): readonly Blocks[] {
+  return [...slices.matchAll(/1+/g)].map(({ index, 0: { length } }) => {
+    const end = index + length;
+    return { from: index * pages, to: end === SLICES ? null : end * pages };
+  });
+}
+
+/** Each slice of each leaf is a scan of its own, to be planned and begun. */
+const SCANS_MAX = 256;
 
 /** Those under the snapshot: a partition that is attached now, a query sees all the same. Its rows are the next batch's. */
 function rowsOf(schema: string, { table, description }: Counting): string {
@@ -57,15 +100,16 @@ const FEW = 10_000;
 
 type Places = Pick<Counted, 'changed' | 'places'>;
 
-async function placesOfFew(client: pg.Client, changes: string): Promise<Places | null> {
-  const { rows } = await client.query<{ ctid: string }>(`select ctid from ${changes} limit ${FEW + 1}`);
+async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Places | null> {
+  const each = changes.map((rows) => `select ctid from ${rows}`).join(' union all ');
+  const { rows } = await client.query<{ ctid: string }>(`${each} limit ${FEW + 1}`);
   if (rows.length > FEW) return null;
   const places = rows.map(({ ctid }) => `"${ctid}"`).join(',');
   return { changed: rows.length, places: `ctid = any('{${places}}'::tid[])` };
 }
 
-async function placesOfMany(client: pg.Client, changes: string, first: string): Promise<Places> {
-  const query = `select count(*) as changed, max(ctid) as last from ${changes}`;
-  const row = (await client.query<{ changed: string; last: string }>(query)).rows[0];
-  return { changed: Number(row?.changed), places: `ctid between '${first}'::tid and '${row?.last}'::tid` };
+async function placesOfMany(client: pg.Client, changes: string): Promise<Places> {
+  const query = `select count(*) as changed, min(ctid) as first, max(ctid) as last from ${changes}`;
+  const row = (await client.query<{ changed: string; first: string; last: string }>(query)).rows[0];
+  return { changed: Number(row?.changed), places: `ctid between '${row?.first}'::tid and '${row?.last}'::tid` };
 }

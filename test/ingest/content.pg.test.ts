@@ -53,6 +53,10 @@ describe('content that changes without any row being written is read whole', () 
       `create type grade as enum ('low', 'high'); create domain marks as grade[];
        create table item (item_id int, grade marks); insert into item values (1, '{low,high}'), (2, null)`,
       `alter type grade rename value 'low' to 'poor'`, ['{poor,high}', null]],
+    ['a label of an enum is renamed that is in an array',
+      `create type grade as enum ('low', 'high');
+       create table item (item_id int, grade grade[]); insert into item values (1, '{low,high}'), (2, null)`,
+      `alter type grade rename value 'low' to 'poor'`, ['{poor,high}', null]],
     ['a label of an enum is renamed that a range is of',
       `create type grade as enum ('low', 'high'); create type grades as range (subtype = grade);
        create table item (item_id int, grade grades); insert into item values (1, '[low,high]'), (2, null)`,

@@ -14,21 +14,25 @@ const KEEPALIVE_DELAY_MS = 60_000;
 /** All values arrive as PostgreSQL's own text: nothing is rounded or shifted into another time zone by the driver. */
 const asText = { getTypeParser: () => (value: string) => value };
 
-/** Opens a connection, over TLS as `./tls.ts` says, and applies `settings` (name to value) to its session. */
+/**
+ * Opens a connection, over TLS as `./tls.ts` says, and applies `settings` (name to value) to its session.
+ * @param signal Aborted before that is done, it ends the attempt.
+ */
 export async function connect(
   side: Side,
   url: string,
   settings: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
 ): Promise<pg.Client> {
   const [withoutTls, tls] = splitUrl(side, url, process.env);
   const [connectionString, timeouts] = splitTimeouts(side, withoutTls, process.env);
   const [first, second] = await waysOf(side, tls);
   try {
-    return await connectWith(side, clientFor(side, connectionString, first ?? false, timeouts), timeouts, settings);
+    return await connectWith(side, clientFor(side, connectionString, first ?? false, timeouts), timeouts, settings, signal);
   } catch (error) {
     // The other way of sslmode `allow` or `prefer`.
     if (second === undefined || (error instanceof PipelineError && error.kind === 'config')) throw error;
-    return connectWith(side, clientFor(side, connectionString, second, timeouts), timeouts, settings);
+    return connectWith(side, clientFor(side, connectionString, second, timeouts), timeouts, settings, signal);
   }
 }
 
@@ -37,9 +41,13 @@ async function connectWith(
   client: pg.Client,
   { silence }: Timeouts,
   settings: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
 ): Promise<pg.Client> {
+  signal?.throwIfAborted();
   // A connection that breaks between two queries tells nobody but this listener; the next query fails and says so.
   client.on('error', () => undefined);
+  const giveUp = (): void => destroy(client);
+  signal?.addEventListener('abort', giveUp);
   try {
     await client.connect();
     endWhenSilent(client, silence);
@@ -51,6 +59,8 @@ async function connectWith(
   } catch (error) {
     await close(client);
     throw fromPostgres(side, error, {}, placeOf(client));
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 
