@@ -213,6 +213,22 @@ locals {
         {
           type = "metric"
           properties = {
+            title  = "Ranges of large batches"
+            region = local.region
+            view   = "timeSeries"
+            stat   = "Maximum"
+            period = 300
+            metrics = concat(
+              [for stage in local.stages : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.functions[stage].range_queue_names.ranges, { label = "${stage}: waiting" }]],
+              [for stage in local.stages : ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", local.functions[stage].range_queue_names.ranges, { label = "${stage}: in work" }]],
+              [for stage in local.stages : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.functions[stage].range_queue_names.dead_letters, { label = "${stage}: given up" }]],
+            )
+            yAxis = { left = { min = 0, showUnits = false } }
+          }
+        },
+        {
+          type = "metric"
+          properties = {
             title  = "Undelivered wake-ups"
             region = local.region
             view   = "timeSeries"

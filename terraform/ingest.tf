@@ -8,6 +8,7 @@ module "ingest" {
   bundle          = "${var.bundles}/ingest.zip"
   timeout_seconds = var.timeout_seconds.ingest
   memory_mb       = var.memory_mb.ingest
+  range_mb        = var.range_mb
   policy          = data.aws_iam_policy_document.ingest.json
 
   environment = {
@@ -22,13 +23,13 @@ data "aws_iam_policy_document" "ingest" {
   statement {
     sid       = "Write"
     actions   = ["s3:PutObject"]
-    resources = [for prefix in ["log", "data", "state"] : "${module.ingestion.arn}/${prefix}/*"]
+    resources = [for prefix in ["log", "data", "split", "state"] : "${module.ingestion.arn}/${prefix}/*"]
   }
 
   statement {
     sid       = "Read"
     actions   = ["s3:GetObject"]
-    resources = [for prefix in ["log", "data", "state"] : "${module.ingestion.arn}/${prefix}/*"]
+    resources = [for prefix in ["log", "data", "split", "state"] : "${module.ingestion.arn}/${prefix}/*"]
   }
 
   # Objects of its own that no entry names, and the notes of alerts that are over.
@@ -53,7 +54,7 @@ data "aws_iam_policy_document" "ingest" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["log/*", "data/*", "state/*"]
+      values   = ["log/*", "data/*", "split/*", "state/*"]
     }
   }
 

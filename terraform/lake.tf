@@ -5,7 +5,7 @@ module "ingestion" {
 
   name                    = "${var.name_prefix}-ingestion-${local.account}-${local.region}"
   key_arn                 = aws_kms_key.starling.arn
-  immutable_prefixes      = ["log/", "data/"]
+  immutable_prefixes      = ["log/", "data/", "split/"]
   stage_role_arns         = [for stage in local.functions : stage.role_arn]
   infrequent_access_days  = var.infrequent_access_days
   archive_days            = var.archive_days
@@ -19,7 +19,7 @@ module "processed" {
 
   name                    = "${var.name_prefix}-processed-${local.account}-${local.region}"
   key_arn                 = aws_kms_key.starling.arn
-  immutable_prefixes      = ["log/", "data/", "mirror/", "skip/"]
+  immutable_prefixes      = ["log/", "data/", "mirror/", "skip/", "split/"]
   stage_role_arns         = [for stage in local.functions : stage.role_arn]
   infrequent_access_days  = var.infrequent_access_days
   archive_days            = var.archive_days

@@ -8,6 +8,7 @@ module "load" {
   bundle          = "${var.bundles}/load.zip"
   timeout_seconds = var.timeout_seconds.load
   memory_mb       = var.memory_mb.load
+  range_mb        = var.range_mb / 8 # Parquet is smaller than the tables and the CSV, by about that
   policy          = data.aws_iam_policy_document.load.json
 
   environment = {

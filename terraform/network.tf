@@ -4,8 +4,8 @@
 locals {
   own_endpoints = var.vpc == null ? false : !var.vpc.has_endpoints
 
-  # KMS and SQS are not among them: S3, SNS, Secrets Manager and Lambda call these for us. Logs are carried by Lambda.
-  interface_endpoints = local.own_endpoints ? toset(["secretsmanager", "sns", "monitoring"]) : toset([])
+  # KMS is not among them: S3, SNS and Secrets Manager call it for us. Logs, and messages to a function, are carried by Lambda.
+  interface_endpoints = local.own_endpoints ? toset(["secretsmanager", "sns", "sqs", "monitoring"]) : toset([])
 
   function_security_groups = var.vpc == null ? [] : setunion(var.vpc.security_group_ids, aws_security_group.functions[*].id)
 }
@@ -54,7 +54,7 @@ resource "aws_security_group" "endpoints" {
 
 # Rules without descriptions, which moto would not read back; their names and groups say enough.
 
-# Secrets Manager, SNS and CloudWatch.
+# Secrets Manager, SNS, SQS and CloudWatch.
 resource "aws_vpc_security_group_egress_rule" "functions_to_endpoints" {
   count = local.own_endpoints ? 1 : 0
 

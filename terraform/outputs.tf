@@ -55,6 +55,11 @@ output "undelivered_queue_urls" {
   }
 }
 
+output "range_queue_urls" {
+  description = "Where ranges of large batches wait for a worker of the stage."
+  value       = { for stage, module in local.functions : stage => module.range_queue_url }
+}
+
 output "alarm_names" {
   description = "All alarms."
   value       = sort([for arn in local.alarms : element(split(":", arn), 6)])

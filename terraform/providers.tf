@@ -42,6 +42,9 @@ locals {
     log_retention_days    = var.log_retention_days
     maximum_event_age     = var.maximum_event_age_seconds
     reserved_concurrency  = var.reserved_concurrency
+    backfill_workers      = var.backfill_workers
+    paused                = var.paused
+    emulated              = var.emulated
     runbook_url           = var.runbook_url
     permissions_boundary  = var.permissions_boundary_arn
     subnets               = var.vpc == null ? [] : var.vpc.subnet_ids

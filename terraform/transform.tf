@@ -8,6 +8,7 @@ module "transform" {
   bundle          = "${var.bundles}/transform.zip"
   timeout_seconds = var.timeout_seconds.transform
   memory_mb       = var.memory_mb.transform
+  range_mb        = var.range_mb
   policy          = data.aws_iam_policy_document.transform.json
 
   environment = {
@@ -39,13 +40,13 @@ data "aws_iam_policy_document" "transform" {
   statement {
     sid       = "Write"
     actions   = ["s3:PutObject"]
-    resources = [for prefix in ["log", "data", "mirror", "state"] : "${module.processed.arn}/${prefix}/*"]
+    resources = [for prefix in ["log", "data", "mirror", "split", "state"] : "${module.processed.arn}/${prefix}/*"]
   }
 
   statement {
     sid       = "Read"
     actions   = ["s3:GetObject"]
-    resources = [for prefix in ["log", "data", "mirror", "state"] : "${module.processed.arn}/${prefix}/*"]
+    resources = [for prefix in ["log", "data", "mirror", "split", "state"] : "${module.processed.arn}/${prefix}/*"]
   }
 
   # The notes of alerts that are over.
@@ -69,7 +70,7 @@ data "aws_iam_policy_document" "transform" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["log/*", "data/*", "mirror/*", "skip/*", "state/*"]
+      values   = ["log/*", "data/*", "mirror/*", "skip/*", "split/*", "state/*"]
     }
   }
 }

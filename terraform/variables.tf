@@ -117,7 +117,7 @@ variable "sweep_expression" {
 }
 
 variable "paused" {
-  description = "Stops the schedules, and with them the pipeline; the freshness alarm stays silent. Nothing is lost: it carries on where it stopped."
+  description = "Stops the schedules and the workers, and with them the pipeline; the freshness alarm stays silent. Nothing is lost: it carries on where it stopped."
   type        = bool
   default     = false
 }
@@ -235,13 +235,35 @@ variable "maximum_event_age_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrent executions to reserve for, and limit to, a stage. None by default: a new account has 10 in all and cannot reserve any. 1 saves work; correctness does not need it."
+  description = "Concurrent executions to reserve for, and limit to, a stage. None by default: a new account has 10 in all and cannot reserve any. 1 saves work; correctness does not need it. It counts the workers of a large batch too (backfill_workers): with 1 they wait for each other, and for the looks."
   type        = number
   default     = null
 
   validation {
     condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency
     error_message = "reserved_concurrency is a whole number, 1 at least (0 would stop the stages: use paused), or null."
+  }
+}
+
+variable "backfill_workers" {
+  description = "How many workers a stage has at most for a batch that is too large for one invocation (over 4 × range_mb). Ingest opens a connection to the source, and load one to the warehouse, for each. They count as concurrent executions of the account (a new one has 10 in all) and of reserved_concurrency."
+  type        = number
+  default     = 8
+
+  validation {
+    condition     = var.backfill_workers >= 2 && var.backfill_workers <= 1000 && floor(var.backfill_workers) == var.backfill_workers
+    error_message = "backfill_workers is a whole number from 2 to 1000, which is what an event source mapping takes."
+  }
+}
+
+variable "range_mb" {
+  description = "About how much of a large batch a worker does at a time, in MiB of the source's tables or of CSV; of Parquet, which load reads, an eighth. A batch of more than four times as much is done in ranges. A range must be done within timeout_seconds."
+  type        = number
+  default     = 1024
+
+  validation {
+    condition     = var.range_mb >= 1 && var.range_mb <= 65536 && floor(var.range_mb) == var.range_mb
+    error_message = "range_mb is a whole number from 1 to 65536."
   }
 }
 
@@ -262,8 +284,8 @@ variable "vpc" {
     - id, subnet_ids: where the functions run; private subnets, one a zone (an endpoint cannot be in a zone twice), two for safety.
     - security_group_ids: given to the functions, so that the databases' own groups can admit them (port 5432).
     - route_table_ids: those of the subnets; they get the gateway endpoint for S3.
-    - has_endpoints: true where the VPC already leads to S3, Secrets Manager, SNS and CloudWatch (NAT, or endpoints of its own); then nothing is created in it.
-    - endpoint_client_security_group_ids: an interface endpoint takes over its service's name for the whole VPC; groups of others in it that use Secrets Manager, SNS or CloudWatch.
+    - has_endpoints: true where the VPC already leads to S3, Secrets Manager, SNS, SQS and CloudWatch (NAT, or endpoints of its own); then nothing is created in it.
+    - endpoint_client_security_group_ids: an interface endpoint takes over its service's name for the whole VPC; groups of others in it that use Secrets Manager, SNS, SQS or CloudWatch.
   EOT
   type = object({
     id                                 = string
@@ -352,7 +374,7 @@ variable "tags" {
 }
 
 variable "emulated" {
-  description = "For tests against moto: leaves out what it evaluates wrongly (the bucket policies), and destroys the buckets with what is in them."
+  description = "For tests against moto: leaves out what it evaluates wrongly (the bucket policies), lets no queue wake a function, and destroys the buckets with what is in them."
   type        = bool
   default     = false
 }

@@ -4,11 +4,15 @@ import { openS3Lake } from '../shared/lake/s3.ts';
 import { stageHandler } from '../shared/lambda/stage-handler.ts';
 import { load } from './load.ts';
 import { measureWarehouse } from './measure.ts';
+import { workRange } from './range.ts';
 
 /** A call that waits for another's batch has less time left for it should that fail: rather the next sweep, with all of its time. */
 const WAIT = '10s';
 
-/** The load Lambda: loads every batch that is pending, whatever the event. */
+/** Who has the same range, and was killed, lets go of it when the server notices. */
+const WAIT_FOR_RANGE = '1min';
+
+/** The load Lambda: loads every batch that is pending, whatever the event; or stages ranges of a large one, which its queue brings. */
 export const handler = stageHandler('load', ['ingestion', 'processed', 'warehouse'], (deployment) => {
   const { warehouseSchema } = deployment;
   const ingestion = openS3Lake(deployment.ingestionBucket);
@@ -19,6 +23,9 @@ export const handler = stageHandler('load', ['ingestion', 'processed', 'warehous
     work: async (call) =>
       login.use((warehouseUrl) =>
         load({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT })),
+    workRange: async (call, ref) =>
+      login.use((warehouseUrl) =>
+        workRange({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT_FOR_RANGE }, ref)),
     measure: async (now) =>
       login.use((warehouseUrl) => measureWarehouse({ warehouseUrl, ingestion, processed, now })),
   };

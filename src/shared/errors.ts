@@ -136,6 +136,17 @@ const REMEDIES = {
     sms: 'lake and warehouse do not belong together',
   },
 
+  queue_denied: {
+    retry: 'next_run',
+    hint: "Check the role's rights on the queue of ranges, and the queue's policy.",
+    sms: 'check the rights of the role on its queue of ranges',
+  },
+  queue_unavailable: {
+    retry: 'soon',
+    hint: 'SQS did not answer: in a VPC, check its endpoint; the next run tries again.',
+    sms: 'SQS does not answer: check VPC endpoints; it tries again',
+  },
+
   warehouse_unreachable: {
     retry: 'next_run',
     hint: 'Check that the warehouse is up and that WAREHOUSE_URL leads to it.',

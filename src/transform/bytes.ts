@@ -7,9 +7,6 @@ const [MINUS, ZERO, COLON] = [45, 48, 58];
 /** What a reader says of another form; never a place or a time. */
 export const UNKNOWN = -1;
 
-/** Digits that a number holds exactly, whatever they are. */
-export const EXACT_DIGITS = 15;
-
 /** The digit that stands there; below 0 or above 9 where none does. */
 export function digitAt(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) - ZERO;

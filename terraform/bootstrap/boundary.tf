@@ -46,6 +46,12 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
+    sid       = "Ranges"
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = local.range_queues
+  }
+
+  statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = [for group in local.log_groups : "${group}:*"]

@@ -93,6 +93,38 @@ data "aws_iam_policy_document" "deploy_resources" {
     resources = local.stage_functions
   }
 
+  # Knows no resource: a mapping has its id when it is made.
+  statement {
+    sid       = "MakeMappings"
+    actions   = ["lambda:CreateEventSourceMapping"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = local.stage_functions
+    }
+  }
+
+  statement {
+    sid       = "Mappings"
+    actions   = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = local.stage_functions
+    }
+  }
+
+  # Knows no such condition.
+  statement {
+    sid       = "TagMappings"
+    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    resources = [local.mappings]
+  }
+
   statement {
     sid       = "Queues"
     actions   = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]

@@ -70,6 +70,26 @@ data "aws_iam_policy_document" "read" {
     resources = local.stage_functions
   }
 
+  # Of which function a mapping is, is a condition.
+  statement {
+    sid       = "Mappings"
+    actions   = ["lambda:GetEventSourceMapping"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = local.stage_functions
+    }
+  }
+
+  # Knows no such condition.
+  statement {
+    sid       = "TagsOfMappings"
+    actions   = ["lambda:ListTags"]
+    resources = [local.mappings]
+  }
+
   statement {
     sid       = "Roles"
     actions   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:ListRoleTags"]

@@ -36,6 +36,7 @@ locals {
 
   # The names of terraform/ in all environments: <name_prefix>…-ingest and so on. Not the roles and the bucket that are made here.
   stage_functions = [for stage in ["ingest", "transform", "load"] : "${local.here.lambda}:function:${var.name_prefix}*-${stage}"]
+  mappings        = "${local.here.lambda}:event-source-mapping:*" # their ids are random
   stage_roles = [
     for role in ["ingest", "transform", "load", "scheduler"] : "arn:${local.partition}:iam::${local.account}:role/${var.name_prefix}*-${role}"
   ]
@@ -43,7 +44,12 @@ locals {
     for bucket in ["ingestion", "processed"] :
     "arn:${local.partition}:s3:::${var.name_prefix}*-${bucket}-${local.account}-${local.region}"
   ]
-  queues     = [for queue in ["undelivered", "schedule-dead-letters"] : "${local.here.sqs}:${var.name_prefix}*-${queue}"]
+  range_queues = flatten([
+    for stage in ["ingest", "transform", "load"] : [
+      for queue in ["ranges", "range-dead-letters"] : "${local.here.sqs}:${var.name_prefix}*-${stage}-${queue}"
+    ]
+  ])
+  queues     = concat(local.range_queues, [for queue in ["undelivered", "schedule-dead-letters"] : "${local.here.sqs}:${var.name_prefix}*-${queue}"])
   topics     = ["${local.here.sns}:${var.name_prefix}*-alerts"]
   log_groups = [for stage in ["ingest", "transform", "load"] : "${local.here.logs}:log-group:/aws/lambda/${var.name_prefix}*-${stage}"]
   alarms     = ["${local.here.cloudwatch}:alarm:${var.name_prefix}*"]

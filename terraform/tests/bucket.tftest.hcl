@@ -64,7 +64,7 @@ run "on_aws" {
   assert {
     condition = alltrue([
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule :
-      length(rule.filter) == 1 && alltrue([for filter in rule.filter : contains(["data/", "mirror/", "state/"], filter.prefix)])
+      length(rule.filter) == 1 && alltrue([for filter in rule.filter : contains(["data/", "mirror/", "split/", "state/"], filter.prefix)])
     ])
     error_message = "No lifecycle rule touches the log."
   }
@@ -81,9 +81,16 @@ run "on_aws" {
   assert {
     condition = alltrue([
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule :
-      length(rule.abort_incomplete_multipart_upload) == 1 if rule.id != "state"
+      length(rule.abort_incomplete_multipart_upload) == 1 if !contains(["split", "state"], rule.id)
     ])
     error_message = "Uploads that were given up are removed."
+  }
+
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id => rule.expiration[0].days if rule.id != "data" && try(rule.expiration[0].days, 0) > 0
+    } == { split = 30 }
+    error_message = "Nothing but plans and marks of ranges goes by itself."
   }
 
   assert {
@@ -125,7 +132,7 @@ run "of_csv" {
   }
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["data", "state"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.id] == ["data", "split", "state"]
     error_message = "Without mirrors there is no rule for them."
   }
 }

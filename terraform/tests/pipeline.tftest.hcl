@@ -38,6 +38,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = var.backfill_workers == 8 && var.range_mb == 1024
+    error_message = "A large batch is done in ranges of a gigabyte, by eight workers at most."
+  }
+
+  assert {
     condition     = length(aws_vpc_endpoint.s3) + length(aws_vpc_endpoint.interface) + length(aws_security_group.functions) == 0
     error_message = "Without a VPC nothing is made in one."
   }
@@ -130,8 +135,8 @@ run "a_vpc_gets_endpoints_and_two_groups" {
   }
 
   assert {
-    condition     = keys(aws_vpc_endpoint.interface) == ["monitoring", "secretsmanager", "sns"] && aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway"
-    error_message = "Private subnets reach S3, Secrets Manager, SNS and CloudWatch."
+    condition     = keys(aws_vpc_endpoint.interface) == ["monitoring", "secretsmanager", "sns", "sqs"] && aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway"
+    error_message = "Private subnets reach S3, Secrets Manager, SNS, SQS and CloudWatch."
   }
 
   assert {

@@ -46,8 +46,8 @@ run "statements" {
 
   assert {
     condition = { for statement in data.aws_iam_policy_document.ingest.statement : statement.sid => join(" ", concat(sort(statement.actions), sort(statement.resources))) } == {
-      Write  = "s3:PutObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/log/* arn:aws:s3:::ingestion/state/*"
-      Read   = "s3:GetObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/log/* arn:aws:s3:::ingestion/state/*"
+      Write  = "s3:PutObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/log/* arn:aws:s3:::ingestion/split/* arn:aws:s3:::ingestion/state/*"
+      Read   = "s3:GetObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/log/* arn:aws:s3:::ingestion/split/* arn:aws:s3:::ingestion/state/*"
       Delete = "s3:DeleteObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/state/alerts/*"
       Abort  = "s3:AbortMultipartUpload arn:aws:s3:::ingestion/data/*"
       List   = "s3:ListBucket arn:aws:s3:::ingestion"
@@ -60,8 +60,8 @@ run "statements" {
     condition = { for statement in data.aws_iam_policy_document.transform.statement : statement.sid => join(" ", concat(sort(statement.actions), sort(statement.resources))) } == {
       ReadIngestion = "s3:GetObject arn:aws:s3:::ingestion/data/* arn:aws:s3:::ingestion/log/*"
       ListIngestion = "s3:ListBucket arn:aws:s3:::ingestion"
-      Write         = "s3:PutObject arn:aws:s3:::processed/data/* arn:aws:s3:::processed/log/* arn:aws:s3:::processed/mirror/* arn:aws:s3:::processed/state/*"
-      Read          = "s3:GetObject arn:aws:s3:::processed/data/* arn:aws:s3:::processed/log/* arn:aws:s3:::processed/mirror/* arn:aws:s3:::processed/state/*"
+      Write         = "s3:PutObject arn:aws:s3:::processed/data/* arn:aws:s3:::processed/log/* arn:aws:s3:::processed/mirror/* arn:aws:s3:::processed/split/* arn:aws:s3:::processed/state/*"
+      Read          = "s3:GetObject arn:aws:s3:::processed/data/* arn:aws:s3:::processed/log/* arn:aws:s3:::processed/mirror/* arn:aws:s3:::processed/split/* arn:aws:s3:::processed/state/*"
       Delete        = "s3:DeleteObject arn:aws:s3:::processed/state/alerts/*"
       Abort         = "s3:AbortMultipartUpload arn:aws:s3:::processed/data/* arn:aws:s3:::processed/mirror/*"
       List          = "s3:ListBucket arn:aws:s3:::processed"

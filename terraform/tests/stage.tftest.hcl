@@ -10,6 +10,7 @@ variables {
   bundle          = "tests/bundles/load.zip"
   timeout_seconds = 600
   memory_mb       = 1024
+  range_mb        = 1024
   environment     = { WAREHOUSE_SCHEMA = "public", WAREHOUSE_URL = null }
   policy          = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
 
@@ -24,6 +25,9 @@ variables {
     log_retention_days    = 30
     maximum_event_age     = 21600
     reserved_concurrency  = null
+    backfill_workers      = 8
+    paused                = false
+    emulated              = false
     runbook_url           = "https://example.com/RUNBOOK.md"
     permissions_boundary  = null
     subnets               = []
@@ -61,6 +65,9 @@ run "outside_a_vpc" {
       NODE_OPTIONS     = "--enable-source-maps"
 
       NODE_EXTRA_CA_CERTS = "/var/runtime/ca-cert.pem"
+
+      RANGE_QUEUE_URL = "https://sqs.eu-west-2.amazonaws.com/123456789012/queue"
+      RANGE_MB        = "1024"
     })
     error_message = "Variables that are null are left out."
   }
@@ -73,6 +80,33 @@ run "outside_a_vpc" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.this.maximum_retry_attempts == 2 && length(aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure) == 1
     error_message = "Events are tried three times, and then put aside."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.ranges.visibility_timeout_seconds == 3600 && aws_sqs_queue.range_dead_letters.message_retention_seconds > aws_sqs_queue.ranges.message_retention_seconds &&
+      aws_sqs_queue.ranges.sqs_managed_sse_enabled && aws_sqs_queue.range_dead_letters.sqs_managed_sse_enabled
+    )
+    error_message = "A range is hidden for as long as Lambda may go on trying, queues are encrypted, and dead letters last longer than ranges."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.ranges.redrive_policy).maxReceiveCount == 3
+    error_message = "A range is put aside after three deliveries."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.ranges.batch_size == 1 && aws_lambda_event_source_mapping.ranges.enabled &&
+      toset(aws_lambda_event_source_mapping.ranges.function_response_types) == toset(["ReportBatchItemFailures"]) &&
+      aws_lambda_event_source_mapping.ranges.scaling_config[0].maximum_concurrency == 8
+    )
+    error_message = "A worker gets a range at a time, says which failed, and there are no more of them than was asked for."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.range_dead_letters.threshold == 0 && aws_cloudwatch_metric_alarm.range_age.threshold == 21600 && aws_cloudwatch_metric_alarm.range_age.actions_enabled
+    error_message = "A range that nobody can do rings, and so does one that nobody takes."
   }
 
   assert {
@@ -90,7 +124,7 @@ run "outside_a_vpc" {
 
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.duration] :
+      for alarm in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.duration, aws_cloudwatch_metric_alarm.range_dead_letters, aws_cloudwatch_metric_alarm.range_age] :
       tolist(alarm.alarm_actions) == tolist(["arn:aws:sns:eu-west-2:123456789012:starling-alerts"]) && alarm.ok_actions == null && alarm.insufficient_data_actions == null
     ])
     error_message = "Alarms tell the topic when they ring, and nothing else."
@@ -110,6 +144,8 @@ run "in_a_vpc_with_a_worker_reserved" {
   }
 
   variables {
+    range_mb = 0.5
+
     pipeline = {
       name_prefix           = "starling"
       region                = "eu-west-2"
@@ -121,6 +157,9 @@ run "in_a_vpc_with_a_worker_reserved" {
       log_retention_days    = 30
       maximum_event_age     = 21600
       reserved_concurrency  = 1
+      backfill_workers      = 40
+      paused                = true
+      emulated              = false
       runbook_url           = "https://example.com/RUNBOOK.md"
       permissions_boundary  = "arn:aws:iam::123456789012:policy/starling-boundary"
       subnets               = ["subnet-1"]
@@ -131,6 +170,14 @@ run "in_a_vpc_with_a_worker_reserved" {
   assert {
     condition     = aws_lambda_function.this.reserved_concurrent_executions == 1 && aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/starling-boundary"
     error_message = "What is asked for is reserved, and the role has its boundary."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.ranges.scaling_config[0].maximum_concurrency == 40 && aws_lambda_function.this.environment[0].variables["RANGE_MB"] == "0.5" &&
+      !aws_lambda_event_source_mapping.ranges.enabled && !aws_cloudwatch_metric_alarm.range_age.actions_enabled
+    )
+    error_message = "Workers and ranges are as many and as large as was asked for, and a pause stops the workers."
   }
 
   assert {

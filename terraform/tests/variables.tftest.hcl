@@ -109,6 +109,16 @@ run "sizes" {
   }
 }
 
+run "workers" {
+  command         = plan
+  expect_failures = [var.backfill_workers, var.range_mb]
+
+  variables {
+    backfill_workers = 1
+    range_mb         = 0
+  }
+}
+
 run "ages" {
   command         = plan
   expect_failures = [var.infrequent_access_days, var.noncurrent_version_days]

@@ -17,6 +17,8 @@ export function askOf(request: ReadRequest): Ask {
       return askOfSecrets(request);
     case 'sns':
       return askOfSns(request);
+    case 'sqs':
+      return askOfSqs(request);
     case 'monitoring':
       return askOfCloudWatch(request);
     default:
@@ -55,6 +57,15 @@ function askOfSecrets({ headers, body }: ReadRequest): Ask {
   const operation = String(headers['x-amz-target']).replace('secretsmanager.', '');
   const { SecretId } = v.parse(v.object({ SecretId: v.string() }), JSON.parse(body.toString('utf8')));
   return { action: `secretsmanager:${operation}`, resource: SecretId, context: {} };
+}
+
+/** SendMessageBatch asks for the right to send a message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html */
+function askOfSqs({ headers, body }: ReadRequest): Ask {
+  const operation = String(headers['x-amz-target']).replace('AmazonSQS.', '').replace(/Batch$/, '');
+  const { QueueUrl } = v.parse(v.object({ QueueUrl: v.string() }), JSON.parse(body.toString('utf8')));
+  const [, account = '', name = ''] = new URL(QueueUrl).pathname.split('/');
+  const context = { 'aws:securetransport': 'true', 'aws:principalaccount': '123456789012' };
+  return { action: `sqs:${operation}`, resource: `arn:aws:sqs:eu-west-2:${account}:${name}`, context };
 }
 
 function askOfSns({ body }: ReadRequest): Ask {

@@ -22,24 +22,29 @@ export class Cloud {
   readonly #deployment: Deployment;
   readonly #gateways: Readonly<Record<Stage, Gateway>>;
   readonly #notifications: Notifications;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #containers = new Map<Stage, Container>();
   /** All that the functions have written to their logs. */
   readonly log: Answer['log'][number][] = [];
   /** Events that nobody has taken yet. */
   pending: Wake[] = [];
 
-  private constructor(deployment: Deployment, gateways: Record<Stage, Gateway>, notifications: Notifications) {
+  private constructor(
+    deployment: Deployment, gateways: Record<Stage, Gateway>, notifications: Notifications, settings: Readonly<Record<string, string>>,
+  ) {
+    this.#settings = settings;
     this.#deployment = deployment;
     this.#gateways = gateways;
     this.#notifications = notifications;
   }
 
-  static async over(moto: Moto, deployment: Deployment): Promise<Cloud> {
+  /** @param settings of the functions, in place of those that were deployed. */
+  static async over(moto: Moto, deployment: Deployment, settings: Readonly<Record<string, string>> = {}): Promise<Cloud> {
     const { functions, buckets } = deployment;
     const gateway = async (stage: Stage) => startGateway(moto.endpoint, functions[stage].rights);
     const [ingest, transform, load] = [await gateway('ingest'), await gateway('transform'), await gateway('load')];
     const notifications = await Notifications.of(testS3Client(moto.endpoint), Object.values(buckets));
-    return new Cloud(deployment, { ingest, transform, load }, notifications);
+    return new Cloud(deployment, { ingest, transform, load }, notifications, settings);
   }
 
   get gateways(): Readonly<Record<Stage, Gateway>> {
@@ -58,9 +63,14 @@ export class Cloud {
   async call(stage: Stage, event: unknown, remaining?: readonly number[]): Promise<Called> {
     const container = await this.#container(stage);
     const answer = await container.invoke(event, remaining);
+    await this.heard(answer);
+    return { stage, ...answer };
+  }
+
+  /** What a call in a container of its own has brought about. */
+  async heard(answer: Answer): Promise<void> {
     this.log.push(...answer.log);
     this.pending.push(...(await this.#notifications.since()));
-    return { stage, ...answer };
   }
 
   /** Delivers the events that are there, and those that come of it, until there are none. */
@@ -98,7 +108,7 @@ export class Cloud {
   /** As Lambda does: a second container where the first is at work is another machine's. */
   async anotherContainer(stage: Stage): Promise<Container> {
     const { functions } = this.#deployment;
-    const environment = { ...functions[stage].environment, ...awsEnvironment(this.#gateways[stage]), AWS_LAMBDA_FUNCTION_NAME: functions[stage].name };
+    const environment = { ...functions[stage].environment, ...this.#settings, ...awsEnvironment(this.#gateways[stage]), AWS_LAMBDA_FUNCTION_NAME: functions[stage].name };
     return startContainer(bundleOf(stage), join(await temporaryDirectory(), stage), environment);
   }
 

@@ -3,12 +3,15 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SQSBatchResponse } from 'aws-lambda';
 import { unzipSync } from 'fflate';
 import * as v from 'valibot';
 
 /** One call of a function, as AWS would answer it. */
 export interface Answer {
   readonly result?: { readonly stage: string; readonly batches: number; readonly head: number };
+  /** To an event of its queue. */
+  readonly batch?: SQSBatchResponse;
   readonly error?: { readonly name: string; readonly message: string };
   /** What it wrote to its log, a JSON object a line. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
@@ -57,7 +60,10 @@ process.send('ready');
 `;
 
 const answerSchema = v.object({
-  result: v.optional(v.looseObject({ stage: v.string(), batches: v.number(), head: v.number() })),
+  result: v.optional(v.union([
+    v.object({ stage: v.string(), batches: v.number(), head: v.number() }),
+    v.object({ batchItemFailures: v.array(v.object({ itemIdentifier: v.string() })) }),
+  ])),
   error: v.optional(v.object({ name: v.string(), message: v.string() })),
   milliseconds: v.number(),
   cpuMilliseconds: v.number(),
@@ -91,10 +97,15 @@ export async function startContainer(
       while (output.split(END).length < 3) await delay(1);
       const { result, error, initMilliseconds, ...took } = v.parse(answerSchema, message);
       const cold = initMilliseconds === undefined ? {} : { initMilliseconds };
-      return { ...(result ? { result } : {}), ...(error ? { error } : {}), log: linesOf(output), ...took, ...cold };
+      return { ...answerOf(result), ...(error ? { error } : {}), log: linesOf(output), ...took, ...cold };
     },
     stop: async () => stop(child),
   };
+}
+
+function answerOf(result: v.InferOutput<typeof answerSchema>['result']): Pick<Answer, 'result' | 'batch'> {
+  if (result === undefined) return {};
+  return 'stage' in result ? { result } : { batch: result };
 }
 
 async function unpack(zip: string, directory: string): Promise<void> {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
-import type { Stage } from '../../src/shared/report.ts';
+import { type Stage, STAGES } from '../../src/shared/report.ts';
 import type { Moto } from '../support/moto.ts';
 import { awsEnvironment } from '../support/secrets.ts';
 import { type Resource, resourcesOf } from '../terraform/resources.ts';
@@ -23,6 +23,9 @@ const functionSchema = v.object({
 });
 const policySchema = v.object({ role: v.string(), policy: v.string() });
 const documentSchema = v.object({ json: v.string() });
+const mappingSchema = v.object({
+  function_arn: v.string(), event_source_arn: v.string(), batch_size: v.number(), function_response_types: v.array(v.string()),
+});
 const scheduleSchema = v.object({
   schedule_expression: v.string(),
   target: v.tuple([v.looseObject({ arn: v.string(), input: v.string() })]),
@@ -36,6 +39,8 @@ export interface DeployedFunction {
   readonly codeHash: string;
   /** Wakes it at intervals. */
   readonly schedule: { readonly expression: string; readonly event: unknown };
+  /** Brings it ranges: its URL, and how many messages at a time. */
+  readonly queue: { readonly url: string; readonly batchSize: number };
 }
 
 /** What one `terraform apply` made, as the state tells it. */
@@ -86,6 +91,11 @@ function read(resources: readonly Resource[]): Pick<Deployment, 'functions' | 'b
     [buckets.ingestion, policyOf('ingestion')],
     [buckets.processed, policyOf('processed')],
   ]);
+  const queuePolicies = new Map(STAGES.flatMap((stage) => ['ranges', 'dead_letters'].map((queue) => {
+    const json = v.parse(documentSchema, one(`module.${stage}.data.aws_iam_policy_document.queue["${queue}"]`)).json;
+    const arn = text(`module.${stage}.aws_sqs_queue.${queue === 'ranges' ? 'ranges' : 'range_dead_letters'}`, 'arn');
+    return [arn, parsePolicy(json)] as const;
+  })));
   const key = text('aws_kms_key.starling', 'arn');
   const bucketKeys = new Map(Object.values(buckets).map((bucket) => [bucket, key]));
   const rolePolicies = resources
@@ -95,13 +105,20 @@ function read(resources: readonly Resource[]): Pick<Deployment, 'functions' | 'b
     const found = v.parse(functionSchema, one(`module.${stage}.aws_lambda_function.this`));
     const schedule = v.parse(scheduleSchema, one(`aws_scheduler_schedule.${stage}`));
     const own = rolePolicies.filter(({ role }) => found.role.endsWith(`:role/${role}`));
+    const mapping = v.parse(mappingSchema, one(`module.${stage}.aws_lambda_event_source_mapping.ranges`));
+    const queue = one(`module.${stage}.aws_sqs_queue.ranges`);
+    if (mapping.event_source_arn !== queue['arn'] || !mapping.function_arn.endsWith(`:function:${found.function_name}`)) {
+      throw new Error(`what brings ${stage} its ranges?`);
+    }
+    if (!mapping.function_response_types.includes('ReportBatchItemFailures')) throw new Error(`a range of ${stage} that fails would take others along`);
     if (!schedule.target[0].arn.endsWith(`:function:${found.function_name}`)) throw new Error(`who wakes ${stage}?`);
     return {
       name: found.function_name,
       environment: found.environment[0].variables,
       codeHash: found.source_code_hash,
       schedule: { expression: schedule.schedule_expression, event: JSON.parse(schedule.target[0].input) },
-      rights: { role: found.role, policies: own.map(({ policy }) => parsePolicy(policy)), bucketPolicies, bucketKeys },
+      rights: { role: found.role, policies: own.map(({ policy }) => parsePolicy(policy)), bucketPolicies, queuePolicies, bucketKeys },
+      queue: { url: v.parse(v.string(), queue['url']), batchSize: mapping.batch_size },
     };
   };
   const functions = { ingest: functionOf('ingest'), transform: functionOf('transform'), load: functionOf('load') };

@@ -10,6 +10,8 @@ export interface Rights {
   readonly policies: readonly Policy[];
   /** By the name of the bucket. */
   readonly bucketPolicies: ReadonlyMap<string, Policy>;
+  /** By the ARN of the queue. */
+  readonly queuePolicies: ReadonlyMap<string, Policy>;
   /** The key that encrypts a bucket: S3 asks for it on behalf of whoever reads or writes. */
   readonly bucketKeys: ReadonlyMap<string, string>;
 }
@@ -70,9 +72,9 @@ function withKeys(ask: Ask, { bucketKeys }: Rights): readonly [Ask, ...Ask[]] {
   return [ask, decrypt, { ...decrypt, action: 'kms:GenerateDataKey' }];
 }
 
-function isGranted(ask: Ask, { role, policies, bucketPolicies }: Rights): boolean {
-  const bucketPolicy = bucketPolicies.get(bucketOf(ask));
-  return isAllowed(ask, role, policies, bucketPolicy === undefined ? [] : [bucketPolicy]);
+function isGranted(ask: Ask, { role, policies, bucketPolicies, queuePolicies }: Rights): boolean {
+  const theirs = bucketPolicies.get(bucketOf(ask)) ?? queuePolicies.get(ask.resource);
+  return isAllowed(ask, role, policies, theirs === undefined ? [] : [theirs]);
 }
 
 function bucketOf({ resource }: Ask): string {

@@ -39,6 +39,22 @@ describe('the evaluation of policies', () => {
     expect(isAllowed({ ...ask, context: { 'cloudwatch:namespace': 'Starling' } }, ROLE, [inStarling], [])).toBe(true);
   });
 
+  test('asks of a queue for what a batch of messages takes, and lets its policy refuse another account', () => {
+    const ask = askOf({
+      method: 'POST', url: '/', body: Buffer.from(JSON.stringify({ QueueUrl: 'http://127.0.0.1:5000/123456789012/starling-load-ranges', Entries: [] })),
+      headers: { authorization: 'AWS4-HMAC-SHA256 Credential=AK/20310301/eu-west-2/sqs/aws4_request', 'x-amz-target': 'AmazonSQS.SendMessageBatch' },
+    });
+    const queue = 'arn:aws:sqs:eu-west-2:123456789012:starling-load-ranges';
+    expect(ask).toMatchObject({ action: 'sqs:SendMessage', resource: queue });
+    const maySend = policy({ Effect: 'Allow', Action: 'sqs:SendMessage', Resource: queue });
+    const onlyThisAccount = policy({
+      Effect: 'Deny', Principal: '*', Action: 'sqs:*', Resource: queue, Condition: { StringNotEquals: { 'aws:PrincipalAccount': '123456789012' } },
+    });
+    expect(isAllowed(ask, ROLE, [maySend], [onlyThisAccount])).toBe(true);
+    expect(isAllowed({ ...ask, context: { 'aws:principalaccount': '999999999999' } }, ROLE, [maySend], [onlyThisAccount])).toBe(false);
+    expect(isAllowed({ ...ask, context: {} }, ROLE, [maySend], [onlyThisAccount])).toBe(false);
+  });
+
   test('knows no operator that it was not taught', () => {
     const odd = policy({ Effect: 'Deny', Action: 's3:*', Resource: '*', Condition: { DateLessThan: { 'aws:CurrentTime': '2031' } } });
     expect(() => isAllowed(put('log/1.json'), ROLE, [odd], [])).toThrow('DateLessThan');

@@ -70,6 +70,9 @@ function isTrue(operator: string, actual: string | undefined, wanted: readonly s
     case 'ArnEquals':
     case 'Bool':
       return actual !== undefined && wanted.includes(actual);
+    // What a request does not say is not equal either.
+    case 'StringNotEquals':
+      return actual === undefined || !wanted.includes(actual);
     case 'StringLike':
     case 'ArnLike':
       return actual !== undefined && wanted.some((pattern) => matches(pattern, actual));

@@ -14,6 +14,8 @@ export const ASSUMED = {
   kmsRoleAndBucket: 5,
   kmsAskedAnewADay: 288,
   alerts: 10,
+  /** Five long polls of 20 seconds at a time, which is what Lambda does to a queue that is empty. */
+  pollsAQueueAndDay: 5 * 3 * 60 * 24,
   zones: 2,
   /** Lambda's START, END and REPORT. */
   platformLines: 3,
@@ -63,6 +65,7 @@ export function linesOf(figures: Figures, deployed: Deployed): readonly Line[] {
     standing('Secrets Manager: secrets', deployed.secrets),
     // Once a call. In the measured day the calls follow each other within the minute for which one is kept.
     daily('Secrets Manager: requests', ({ stages }) => stages.ingest.invocations + stages.load.invocations),
+    daily('SQS: requests', () => deployed.queues * ASSUMED.pollsAQueueAndDay),
     { ...daily('CloudWatch: metrics', metricHours), month: metricMonths(working, quiet) },
     daily('CloudWatch: PutMetricData', (day) => requests(day, ['cloudwatch:PutMetricData'])),
     standing('CloudWatch: metrics in alarms', deployed.alarmMetrics),

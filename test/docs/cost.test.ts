@@ -10,7 +10,7 @@ const FIGURES = new URL('../../docs/cost-day.json', import.meta.url);
 
 /** What the pipeline needs to be watched and told of, or for being there at all. */
 const STANDING = new Set([
-  'KMS: key', 'Secrets Manager: secrets', 'CloudWatch: metrics', 'CloudWatch: metrics in alarms', 'CloudWatch: dashboard',
+  'KMS: key', 'Secrets Manager: secrets', 'SQS: requests', 'CloudWatch: metrics', 'CloudWatch: metrics in alarms', 'CloudWatch: dashboard',
   'SNS: SMS', 'SNS: emails',
 ]);
 

@@ -13,6 +13,8 @@ export interface Deployed {
   readonly keys: number;
   readonly secrets: number;
   readonly endpoints: number;
+  /** Those that Lambda polls. */
+  readonly queues: number;
   readonly logRetentionDays: number;
   /** Whether objects' keys come from the bucket's, and not one by one from KMS. */
   readonly hasBucketKeys: boolean;
@@ -35,6 +37,7 @@ export async function readDeployed(): Promise<Deployed> {
     keys: blocks(root, 'resource "aws_kms_key"').length,
     secrets: blocks(root, 'variable "').filter((variable) => /^variable "\w+_secret_arn"/.test(variable)).length,
     endpoints: textIn(root, /interface_endpoints += .*toset\(\[("[^\]]*)\]\)/).split(',').length,
+    queues: stages * blocks(stage, 'resource "aws_lambda_event_source_mapping"').length,
     logRetentionDays: numberIn(block(root, 'variable "log_retention_days"'), /default += (\d+)/),
     hasBucketKeys: /bucket_key_enabled += true/.test(bucket),
   };

@@ -41,7 +41,11 @@ export async function deployed(moto: Moto, endpoints: Readonly<Record<string, st
     import('../../src/ingest/handler.ts'), import('../../src/transform/handler.ts'), import('../../src/load/handler.ts'),
   ]);
   const handlers = { ingest: ingest.handler, transform: transform.handler, load: load.handler };
-  const wake = async (stage: Stage): Promise<StageResult> => handlers[stage]({ wake: 'sweep' }, HALF_HOUR);
+  const wake = async (stage: Stage): Promise<StageResult> => {
+    const result = await handlers[stage]({ wake: 'sweep' }, HALF_HOUR);
+    if ('batchItemFailures' in result) throw new Error('a sweep brings no ranges');
+    return result;
+  };
   return { sourceUrl, warehouseUrl, alerts: await listenTo(moto, topic), wake };
 }
 

@@ -10,9 +10,10 @@ import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMoto } from '../support/moto.ts';
 import { awsEnvironment } from '../support/secrets.ts';
+import { testQueues } from './queues.ts';
 import type { Policy, Resource } from './resources.ts';
 import { isForKeys, linesOf, managedResourcesOf, policiesOf, statementsOf } from './resources.ts';
-import { ACCOUNT, INGESTION, OWN_RIGHTS, PROCESSED, REGION, SECRET_KEY, SOURCE_SECRET, WAREHOUSE_SECRET } from './rights.ts';
+import { ACCOUNT, INGESTION, OWN_RIGHTS, PROCESSED, queueRights, REGION, SECRET_KEY, SOURCE_SECRET, WAREHOUSE_SECRET } from './rights.ts';
 import {
   copyOfConfiguration, emptyBundles, findTerraform, removeTemporary, scratchDirectory, terraformIn,
 } from './terraform.ts';
@@ -111,7 +112,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       expect(count('aws_s3_bucket_policy')).toBe(3);
       expect(count('aws_iam_role')).toBe(4 + 2);
       expect(count('aws_iam_policy')).toBe(1 + 5);
-      expect([count('aws_kms_key'), count('aws_sns_topic_policy')]).toEqual([1, 1]);
+      expect([count('aws_kms_key'), count('aws_sns_topic_policy'), count('aws_sqs_queue_policy')]).toEqual([1, 1, 6]);
     });
 
     test('allow no action with a wildcard', () => {
@@ -120,10 +121,11 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       expect(offences).toEqual([]);
     });
 
-    test('deny with a wildcard action only what does not come over TLS', () => {
+    test('deny with a wildcard action only what does not come over TLS, and of queues what comes from elsewhere', () => {
       const denied = policies.flatMap(({ statements }) => statements.filter(({ Action }) => Action.some((action) => /[*?]/.test(action))));
-      expect(denied.map(({ Sid, Condition }) => [Sid, Condition])).toEqual(
-        Array.from({ length: 3 }, () => ['OnlyOverTls', { Bool: { 'aws:SecureTransport': ['false'] } }]));
+      const conditions = (sid: string) => denied.filter(({ Sid }) => Sid === sid).map(({ Condition }) => Condition);
+      expect(conditions('OnlyOverTls')).toEqual(Array.from({ length: 3 + 6 }, () => ({ Bool: { 'aws:SecureTransport': ['false'] } })));
+      expect(conditions('OnlyThisAccount')).toEqual(Array.from({ length: 6 }, () => ({ StringNotEquals: { 'aws:PrincipalAccount': [ACCOUNT] } })));
     });
 
     /** Action → why AWS leaves no choice. What is not here may not have the resource "*". */
@@ -134,6 +136,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       'ec2:DeleteNetworkInterface': 'interfaces have no ARN before Lambda makes them',
       'ec2:UnassignPrivateIpAddresses': 'interfaces have no ARN before Lambda makes them',
       'kms:ListAliases': 'knows no resource',
+      'lambda:CreateEventSourceMapping': 'knows no resource; bounded by the function',
       'logs:DescribeLogGroups': 'lists',
       'cloudwatch:DescribeAlarms': 'lists',
       'sns:GetSubscriptionAttributes': 'knows no resource',
@@ -187,6 +190,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
         `Allow kms:Decrypt ${keyArn} if ${via}`,
         `Allow kms:GenerateDataKey ${keyArn} if ${via}`,
         `Allow sqs:SendMessage arn:aws:sqs:${REGION}:${ACCOUNT}:starling-undelivered`,
+        ...queueRights(stage),
         ...INTERFACES.flatMap((action) => [`Allow ec2:${action} *`, `Deny ec2:${action} * if ${code}`]),
       ].toSorted());
     });
@@ -220,7 +224,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       expect(of('aws_s3_bucket_policy')['policy']).toBeDefined();
     });
 
-    test.each([[INGESTION, ['data/*', 'log/*']], [PROCESSED, ['data/*', 'log/*', 'mirror/*', 'skip/*']]])('%s refuses what is not over TLS, overwrites, and deletes in the log', (arn, immutable) => {
+    test.each([[INGESTION, ['data/*', 'log/*', 'split/*']], [PROCESSED, ['data/*', 'log/*', 'mirror/*', 'skip/*', 'split/*']]])('%s refuses what is not over TLS, overwrites, and deletes in the log', (arn, immutable) => {
       const { values } = one('aws_s3_bucket_policy', arn === INGESTION ? 'module.ingestion' : 'module.processed');
       const everybody = { Principal: '*', Effect: 'Deny' };
       expect(statementsOf(values['policy'])).toEqual([
@@ -243,14 +247,14 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       abort_incomplete_multipart_upload: v.array(v.object({ days_after_initiation: v.number() })),
     });
 
-    test.each([['ingestion', ['data/', 'state/']], ['processed', ['data/', 'mirror/', 'state/']]])('%s ages without touching the log, and can always be read at once', (bucket, prefixes) => {
+    test.each([['ingestion', ['data/', 'split/', 'state/']], ['processed', ['data/', 'mirror/', 'split/', 'state/']]])('%s ages without touching the log, and can always be read at once', (bucket, prefixes) => {
       const { values } = one('aws_s3_bucket_lifecycle_configuration', `module.${bucket}`);
       const rules = v.parse(v.array(rule), values['rule']);
       expect(rules.flatMap(({ filter }) => filter.map(({ prefix }) => prefix))).toEqual(prefixes);
       const classes = new Set(rules.flatMap(({ transition }) => transition.map(({ storage_class }) => storage_class)));
       for (const name of classes) expect(['STANDARD_IA', 'GLACIER_IR', 'INTELLIGENT_TIERING']).toContain(name);
       expect(rules[0]?.transition).toEqual([{ days: 30, storage_class: 'STANDARD_IA' }, { days: 90, storage_class: 'GLACIER_IR' }]);
-      for (const { id, abort_incomplete_multipart_upload: abort } of rules) expect(abort.length).toBe(id === 'state' ? 0 : 1);
+      for (const { id, abort_incomplete_multipart_upload: abort } of rules) expect(abort.length).toBe(['split', 'state'].includes(id) ? 0 : 1);
     });
 
     test.each([['ingestion', 'transform'], ['processed', 'load']])('%s wakes %s with each entry of its log', (bucket, stage) => {
@@ -281,12 +285,12 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
 
     test('knows where things are, and no secret', () => {
       const node = { NODE_OPTIONS: '--enable-source-maps', NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' };
-      const common = { ALERT_TOPIC_ARN: TOPIC, PIPELINE_NAME: 'starling', ...node };
+      const commonOf = (stage: string) => ({ ALERT_TOPIC_ARN: TOPIC, PIPELINE_NAME: 'starling', RANGE_MB: stage === 'load' ? '128' : '1024', RANGE_QUEUE_URL: one('aws_sqs_queue', `module.${stage}.aws_sqs_queue.ranges`).values['url'], ...node });
       const [ingestion, processed] = [INGESTION, PROCESSED].map((arn) => arn.replace('arn:aws:s3:::', ''));
-      expect(environmentOf('ingest')).toEqual([{ variables: { ...common, INGESTION_BUCKET: ingestion, SOURCE_SECRET_ARN: SOURCE_SECRET, SOURCE_SCHEMA: 'public' } }]);
-      expect(environmentOf('transform')).toEqual([{ variables: { ...common, INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed } }]);
+      expect(environmentOf('ingest')).toEqual([{ variables: { ...commonOf('ingest'), INGESTION_BUCKET: ingestion, SOURCE_SECRET_ARN: SOURCE_SECRET, SOURCE_SCHEMA: 'public' } }]);
+      expect(environmentOf('transform')).toEqual([{ variables: { ...commonOf('transform'), INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed } }]);
       expect(environmentOf('load')).toEqual([{
-        variables: { ...common, INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed, WAREHOUSE_SECRET_ARN: WAREHOUSE_SECRET, WAREHOUSE_SCHEMA: 'public' },
+        variables: { ...commonOf('load'), INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: processed, WAREHOUSE_SECRET_ARN: WAREHOUSE_SECRET, WAREHOUSE_SCHEMA: 'public' },
       }]);
     });
 
@@ -308,6 +312,8 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
     });
   });
 
+  testQueues(one);
+
   describe('each alarm', () => {
     const alarm = v.object({
       alarm_name: v.string(), alarm_description: v.string(), threshold: v.number(), treat_missing_data: v.string(), actions_enabled: v.boolean(),
@@ -320,6 +326,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
       expect(Object.fromEntries(known)).toEqual({
         ...Object.fromEntries(STAGES.flatMap((stage) => [
           [`starling-${stage}-errors`, [0, 'notBreaching']], [`starling-${stage}-duration`, [720_000, 'notBreaching']],
+          [`starling-${stage}-range-dead-letters`, [0, 'notBreaching']], [`starling-${stage}-range-age`, [21_600, 'notBreaching']],
         ])),
         'starling-undelivered': [0, 'notBreaching'],
         'starling-freshness': [1500, 'breaching'],
@@ -372,7 +379,7 @@ describe.skipIf(terraformEnvironment === null || moto === null)('the full config
   describe('the network', () => {
     test('has the endpoints that the functions need, and no more', () => {
       const endpoints = all('aws_vpc_endpoint').map(({ values }) => [String(values['service_name']).replace(`com.amazonaws.${REGION}.`, ''), values['vpc_endpoint_type']]);
-      expect(Object.fromEntries(endpoints)).toEqual({ s3: 'Gateway', secretsmanager: 'Interface', sns: 'Interface', monitoring: 'Interface' });
+      expect(Object.fromEntries(endpoints)).toEqual({ s3: 'Gateway', secretsmanager: 'Interface', sns: 'Interface', sqs: 'Interface', monitoring: 'Interface' });
     });
 
     test('lets them out to these over TLS, and nobody else in', () => {

@@ -20,24 +20,29 @@ const secret = (arn: string): readonly string[] => [
   `Allow kms:Decrypt ${SECRET_KEY} if ${JSON.stringify({ StringEquals: { 'kms:ViaService': [`secretsmanager.${REGION}.amazonaws.com`] } })}`,
 ];
 
-/** Beside what all stages may: logs, metrics, alerts, the key. */
+/** Its own queue, and of that what the function and Lambda's mapping do with it. */
+export const queueRights = (stage: string): readonly string[] =>
+  ['ChangeMessageVisibility', 'DeleteMessage', 'GetQueueAttributes', 'ReceiveMessage', 'SendMessage']
+    .map((action) => `Allow sqs:${action} arn:aws:sqs:${REGION}:${ACCOUNT}:starling-${stage}-ranges`);
+
+/** Beside what all stages may: logs, metrics, alerts, the key, a queue each. */
 export const OWN_RIGHTS = {
   ingest: [
-    ...on(INGESTION, 'PutObject', 'log/*', 'data/*', 'state/*'),
-    ...on(INGESTION, 'GetObject', 'log/*', 'data/*', 'state/*'),
+    ...on(INGESTION, 'PutObject', 'log/*', 'data/*', 'split/*', 'state/*'),
+    ...on(INGESTION, 'GetObject', 'log/*', 'data/*', 'split/*', 'state/*'),
     ...on(INGESTION, 'DeleteObject', 'data/*', 'state/alerts/*'),
     ...on(INGESTION, 'AbortMultipartUpload', 'data/*'),
-    list(INGESTION, 'StringLike', 'log/*', 'data/*', 'state/*'),
+    list(INGESTION, 'StringLike', 'log/*', 'data/*', 'split/*', 'state/*'),
     ...secret(SOURCE_SECRET),
   ],
   transform: [
     ...on(INGESTION, 'GetObject', 'log/*', 'data/*'),
     list(INGESTION, 'StringLike', 'log/*', 'data/*'),
-    ...on(PROCESSED, 'PutObject', 'log/*', 'data/*', 'mirror/*', 'state/*'),
-    ...on(PROCESSED, 'GetObject', 'log/*', 'data/*', 'mirror/*', 'state/*'),
+    ...on(PROCESSED, 'PutObject', 'log/*', 'data/*', 'mirror/*', 'split/*', 'state/*'),
+    ...on(PROCESSED, 'GetObject', 'log/*', 'data/*', 'mirror/*', 'split/*', 'state/*'),
     ...on(PROCESSED, 'DeleteObject', 'state/alerts/*'),
     ...on(PROCESSED, 'AbortMultipartUpload', 'data/*', 'mirror/*'),
-    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'mirror/*', 'skip/*', 'state/*'),
+    list(PROCESSED, 'StringLike', 'log/*', 'data/*', 'mirror/*', 'skip/*', 'split/*', 'state/*'),
   ],
   load: [
     ...on(INGESTION, 'GetObject', 'state/ingest.json'),

@@ -14,6 +14,8 @@ export interface Deployment {
   readonly sourceSchema: string;
   readonly warehouse: DatabasePlace;
   readonly warehouseSchema: string;
+  /** Where ranges of batches that are too large for one call are sent, and how large they are; null: none are. */
+  readonly ranges: { readonly queueUrl: string; readonly rangeBytes: number } | null;
 }
 
 /** What a stage cannot do without. */
@@ -26,10 +28,21 @@ const VARIABLES: Readonly<Record<Need, readonly Variable[]>> = {
   warehouse: ['WAREHOUSE_SECRET_ARN', 'WAREHOUSE_URL'],
 };
 
+const MB = 2 ** 20;
+
+/** https://sqs.<region>.amazonaws.com/<account>/<name>, or another endpoint's. */
+const queueUrl = v.pipe(v.string(), v.regex(/^https?:\/\/[^\s/]+\/\d{12}\/[A-Za-z0-9_-]{1,80}$/, 'is not the URL of a queue'));
+
+const megabytes = v.pipe(
+  v.string(), v.regex(/^\d{1,6}(\.\d{1,6})?$/, 'is not a number'), v.transform(Number), v.minValue(0.001, 'is too small'),
+);
+
 const variables = v.object({
   ...settings,
   PIPELINE_NAME: v.optional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,19}$/, 'is not a name')), 'starling'),
   ALERT_TOPIC_ARN: v.optional(topicArn),
+  RANGE_QUEUE_URL: v.optional(queueUrl),
+  RANGE_MB: v.optional(megabytes, '1024'),
 });
 
 type Variable = keyof (typeof variables)['entries'];
@@ -59,5 +72,8 @@ export function readDeployment(environment: NodeJS.ProcessEnv, needs: readonly N
     sourceSchema: output.SOURCE_SCHEMA,
     warehouse: { url: output.WAREHOUSE_URL ?? null, secretArn: output.WAREHOUSE_SECRET_ARN ?? null },
     warehouseSchema: output.WAREHOUSE_SCHEMA,
+    ranges: output.RANGE_QUEUE_URL === undefined
+      ? null
+      : { queueUrl: output.RANGE_QUEUE_URL, rangeBytes: Math.ceil(output.RANGE_MB * MB) },
   };
 }

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aws-lambda-powertools/logger';
-import type { Context } from 'aws-lambda';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
 import * as v from 'valibot';
+import { RangeQueue } from '../aws/range-queue.ts';
 import { PipelineError } from '../errors.ts';
 import type { Lake } from '../lake/lake.ts';
+import type { RangeOutcome, RangeRef, Splitting } from '../lake/split.ts';
 import { readState } from '../lake/state.ts';
 import type { Report, Stage, StageResult } from '../report.ts';
 import { topicArn as topicArnSchema } from '../settings.ts';
@@ -12,6 +14,8 @@ import { Alerts, type AlertsOptions } from './alerts.ts';
 import { type Deployment, type Need, readDeployment } from './deployment.ts';
 import { createLogger, logEvent, logFailure } from './log.ts';
 import { cloudWatchClient, type Gauges, Metrics } from './metrics.ts';
+import { type RangeMessage, readRangeMessages } from './range-messages.ts';
+import { RangeWorker } from './range-worker.ts';
 import { TimeLeft } from './time-left.ts';
 import { readWakeUp } from './wake-up.ts';
 
@@ -22,6 +26,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Read the source whole. */
   readonly whole: boolean;
+  /** Where the deployment has workers for the ranges of large batches. */
+  readonly split?: Splitting;
 }
 
 /** A stage, wired up for a deployment. */
@@ -29,16 +35,21 @@ export interface WiredStage {
   /** The bucket that keeps the stage's state, and which of its failures have been told. */
   readonly lake: Lake;
   readonly work: (call: Call) => Promise<StageResult>;
+  /** Does a range of a batch that was split, and commits the batch if it was the last one. */
+  readonly workRange: (call: Call, ref: RangeRef) => Promise<RangeOutcome>;
   /** Measured after every call, a failed one as well. `result` is null for that. */
   readonly measure: (now: Date, result: StageResult | null) => Promise<Gauges>;
 }
 
 type Wire = (deployment: Deployment) => WiredStage;
-type Handler = (event: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>) => Promise<StageResult>;
+type Handler = (
+  event: unknown, context: Pick<Context, 'getRemainingTimeInMillis'>,
+) => Promise<StageResult | SQSBatchResponse>;
 
 /**
  * The Lambda around a stage: any event wakes it up; it works until nothing is pending or its time is nearly over, tells
- * log, metrics and people, and throws when a batch failed. Nothing is read before the first call.
+ * log, metrics and people, and throws when a batch failed. Only the events of its queue are more than a wake-up: they
+ * bring ranges. Nothing is read before the first call.
  */
 export function stageHandler(stage: Stage, needs: readonly Need[], wire: Wire): Handler {
   let container: Container | undefined;
@@ -63,15 +74,26 @@ interface Container {
   readonly wired: WiredStage;
   readonly logger: Logger;
   readonly alerts: Alerts;
+  readonly queue: RangeQueue | null;
+  readonly split: Splitting | null;
 }
+
+/** So that a batch that is done in ranges has at least as many as are worth the plan and the marks. */
+const THRESHOLD_RANGES = 4;
 
 function startContainer(stage: Stage, needs: readonly Need[], wire: Wire): Container {
   const deployment = readDeployment(process.env, needs);
-  const { pipeline, alertTopicArn: topicArn } = deployment;
+  const { pipeline, alertTopicArn: topicArn, ranges } = deployment;
   const logger = createLogger(stage, pipeline);
   if (topicArn === null) logger.warn('ALERT_TOPIC_ARN is not set: failures are told to nobody but the log');
   const wired = wire(deployment);
-  return { pipeline, wired, logger, alerts: new Alerts({ stage, pipeline, topicArn, lake: wired.lake, logger, now }) };
+  const alerts = new Alerts({ stage, pipeline, topicArn, lake: wired.lake, logger, now });
+  const queue = ranges && new RangeQueue(ranges.queueUrl);
+  return { pipeline, wired, logger, alerts, queue, split: queue && ranges && splittingBy(queue, ranges.rangeBytes) };
+}
+
+function splittingBy({ send, isBusy }: RangeQueue, rangeBytes: number): Splitting {
+  return { thresholdBytes: THRESHOLD_RANGES * rangeBytes, rangeBytes, send, isBusy };
 }
 
 /** What can be known where the configuration as a whole does not do. */
@@ -109,7 +131,12 @@ class Invocation {
     this.#time = new TimeLeft(() => context.getRemainingTimeInMillis());
   }
 
-  async run(event: unknown): Promise<StageResult> {
+  async run(event: unknown): Promise<StageResult | SQSBatchResponse> {
+    const messages = readRangeMessages(event);
+    return messages === null ? this.#look(event) : this.#workRanges(messages);
+  }
+
+  async #look(event: unknown): Promise<StageResult> {
     const { logger, alerts } = this.#container;
     const { by, whole, malformed } = readWakeUp(event);
     if (malformed) logger.warn('woken by an event of no known form; it is still a wake-up', { by });
@@ -127,13 +154,29 @@ class Invocation {
   }
 
   async #work(whole: boolean): Promise<StageResult> {
-    const { signal } = this.#time;
-    const call = { report: this.#report, now, signal, whole };
     const { lake, work } = this.#container.wired;
+    return this.#tried(async () => recorded(this.#stage, lake, now, () => work(this.#call(whole))));
+  }
+
+  async #workRanges(messages: readonly RangeMessage[]): Promise<SQSBatchResponse> {
+    const { logger, alerts, queue, wired } = this.#container;
+    logger.info('woken', { by: 'sqs', ranges: messages.length });
+    const work = async (ref: RangeRef): Promise<RangeOutcome> => this.#tried(() => wired.workRange(this.#call(false), ref));
+    const answer = await new RangeWorker({ work, time: this.#time, queue, alerts, logger }).work(messages);
+    await this.#sendMetrics();
+    return answer;
+  }
+
+  #call(whole: boolean): Call {
+    const { split } = this.#container;
+    return { report: this.#report, now, signal: this.#time.signal, whole, ...(split ? { split } : {}) };
+  }
+
+  async #tried<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       const startedMs = performance.now();
       try {
-        return await recorded(this.#stage, lake, now, () => work(call));
+        return await work();
       } catch (error) {
         this.#metrics.forgetAttempt();
         this.#time.check((performance.now() - startedMs) / 1000);
@@ -180,6 +223,10 @@ class Invocation {
     } catch (error) {
       this.#container.logger.warn('not measured', { kind: error instanceof PipelineError ? error.kind : 'bug' });
     }
+    await this.#sendMetrics();
+  }
+
+  async #sendMetrics(): Promise<void> {
     try {
       await this.#metrics.send((metricsClient ??= cloudWatchClient()));
     } catch (error) {

@@ -26,6 +26,11 @@ export class TimeLeft {
     return this.#controller.signal;
   }
 
+  /** Until the call is ended. */
+  get seconds(): number {
+    return this.#remainingMs() / 1000;
+  }
+
   /** To be called when a batch is done, or an attempt has failed, with the time that it took. */
   check(seconds: number): void {
     this.#longestMs = Math.max(this.#longestMs, seconds * 1000);

@@ -130,6 +130,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # Plans and marks of batches that were done in ranges: nobody reads them once the batch is committed, and what was never finished is planned anew.
+  rule {
+    id     = "split"
+    status = "Enabled"
+
+    filter {
+      prefix = "split/"
+    }
+
+    expiration {
+      days = 30
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+  }
+
   rule {
     id     = "state"
     status = "Enabled"

@@ -43,3 +43,44 @@ resource "aws_cloudwatch_metric_alarm" "duration" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.pipeline.topic_arn]
 }
+
+resource "aws_cloudwatch_metric_alarm" "range_dead_letters" {
+  alarm_name = "${local.name}-range-dead-letters"
+  alarm_description = join(" ", [
+    "Ranges of a large batch came to nothing, three deliveries each: the queue ${aws_sqs_queue.range_dead_letters.name} is not empty.",
+    "The data is safe: the batch is not committed, and the stage sends what is missing again. Do what the SMS or the log's error kind says, then purge the queue: until then this alarm cannot ring again. ${local.logs}",
+    "${var.pipeline.runbook_url}#range-dead-letters",
+  ])
+
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.range_dead_letters.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching" # never used
+  alarm_actions       = [var.pipeline.topic_arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "range_age" {
+  alarm_name = "${local.name}-range-age"
+  alarm_description = join(" ", [
+    "A range of a large batch has waited for more than 6 hours in the queue ${aws_sqs_queue.ranges.name}. Expected where there are more of them than backfill_workers can do in that time.",
+    "Otherwise the workers stand still: is the function throttled, or the event source mapping disabled? ${local.logs}",
+    "${var.pipeline.runbook_url}#range-age",
+  ])
+
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.ranges.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 21600
+  treat_missing_data  = "notBreaching" # no range, nothing waits
+  actions_enabled     = !var.pipeline.paused
+  alarm_actions       = [var.pipeline.topic_arn]
+}

@@ -29,6 +29,8 @@ resource "aws_lambda_function" "this" {
     variables = merge({ for name, value in var.environment : name => value if value != null }, {
       ALERT_TOPIC_ARN = var.pipeline.topic_arn
       PIPELINE_NAME   = var.pipeline.name_prefix
+      RANGE_QUEUE_URL = aws_sqs_queue.ranges.url
+      RANGE_MB        = tostring(var.range_mb)
       NODE_OPTIONS    = "--enable-source-maps"
       # Amazon's certificate authorities, RDS' among them: since Node 20 the runtime has the file but does not read it by itself.
       NODE_EXTRA_CA_CERTS = "/var/runtime/ca-cert.pem"

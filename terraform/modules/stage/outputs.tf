@@ -18,7 +18,22 @@ output "log_group_name" {
   value       = aws_cloudwatch_log_group.this.name
 }
 
+output "range_queue_names" {
+  description = "Where ranges of large batches wait for a worker, and where those go that none could do."
+  value       = { ranges = aws_sqs_queue.ranges.name, dead_letters = aws_sqs_queue.range_dead_letters.name }
+}
+
+output "range_queue_url" {
+  description = "Where ranges of large batches wait for a worker."
+  value       = aws_sqs_queue.ranges.url
+}
+
 output "alarm_arns" {
   description = "Its alarms."
-  value       = [aws_cloudwatch_metric_alarm.errors.arn, aws_cloudwatch_metric_alarm.duration.arn]
+  value = [
+    aws_cloudwatch_metric_alarm.errors.arn,
+    aws_cloudwatch_metric_alarm.duration.arn,
+    aws_cloudwatch_metric_alarm.range_dead_letters.arn,
+    aws_cloudwatch_metric_alarm.range_age.arn,
+  ]
 }

@@ -73,6 +73,19 @@ data "aws_iam_policy_document" "common" {
     resources = [var.pipeline.undelivered_queue_arn]
   }
 
+  # Of its ranges: the looks send and count, the workers say when one should come back, and Lambda receives and deletes for them.
+  statement {
+    sid = "Ranges"
+    actions = [
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ReceiveMessage",
+      "sqs:SendMessage",
+    ]
+    resources = [aws_sqs_queue.ranges.arn]
+  }
+
   dynamic "statement" {
     for_each = local.in_vpc ? ["in_vpc"] : []
 

@@ -18,6 +18,11 @@ variable "memory_mb" {
   type        = number
 }
 
+variable "range_mb" {
+  description = "How much of a large batch a worker does at a time, in MiB of what the stage reads."
+  type        = number
+}
+
 variable "environment" {
   description = "The stage's own environment variables; those that are null are left out. Never a secret."
   type        = map(string)
@@ -41,6 +46,9 @@ variable "pipeline" {
     log_retention_days    = number
     maximum_event_age     = number
     reserved_concurrency  = number
+    backfill_workers      = number
+    paused                = bool
+    emulated              = bool
     runbook_url           = string
     permissions_boundary  = string
     subnets               = set(string)

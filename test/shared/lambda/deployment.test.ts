@@ -27,6 +27,7 @@ describe('the environment of a function', () => {
       sourceSchema: 'public',
       warehouse: { url: null, secretArn: null },
       warehouseSchema: 'public',
+      ranges: null,
     });
   });
 
@@ -56,6 +57,17 @@ describe('the environment of a function', () => {
       ingestionBucket: 'aaa',
       processedBucket: 'bbb',
     });
+  });
+
+  test.each([
+    ['1024', 2 ** 30], ['', 2 ** 30], ['0.25', 2 ** 18], ['65536', 2 ** 36],
+  ])('takes ranges of %s MB', (RANGE_MB, rangeBytes) => {
+    const RANGE_QUEUE_URL = 'https://sqs.eu-west-2.amazonaws.com/123456789012/starling-load-ranges';
+    expect(readDeployment({ RANGE_QUEUE_URL, RANGE_MB }, []).ranges).toEqual({ queueUrl: RANGE_QUEUE_URL, rangeBytes });
+  });
+
+  test.each(['0', '-1', 'many', '1e3', '0x10'])('takes no ranges of %s MB', (RANGE_MB) => {
+    expect(complaintOf({ RANGE_MB, RANGE_QUEUE_URL: 'arn:aws:sqs:eu-west-2:123456789012:queue' }, [])).toMatch(/RANGE_QUEUE_URL is not the URL of a queue; RANGE_MB is/);
   });
 
   test.each([TOPIC, 'arn:aws-us-gov:sns:us-gov-west-1:123456789012:alerts'])('takes the topic %s', (ALERT_TOPIC_ARN) => {

@@ -1,5 +1,6 @@
 /** The functions as they are deployed, in this process: on moto's AWS and real databases. */
 
+import type { SQSBatchResponse } from 'aws-lambda';
 import { afterEach, beforeEach, vi } from 'vitest';
 import type { Stage, StageResult } from '../../../src/shared/report.ts';
 import { freshTopic, listenTo, type Listener } from '../../support/alerts.ts';
@@ -8,7 +9,7 @@ import { freshDatabase } from '../../support/postgres.ts';
 import { freshBucket, testS3Client } from '../../support/s3.ts';
 import { awsEnvironment, rdsSecret, testSecret, type TestSecret } from '../../support/secrets.ts';
 
-type Handler = (event: unknown, context: { getRemainingTimeInMillis: () => number }) => Promise<StageResult>;
+type Handler = (event: unknown, context: { getRemainingTimeInMillis: () => number }) => Promise<StageResult | SQSBatchResponse>;
 
 /** A cold start: nothing is kept from another test's. */
 export async function coldStart(stage: Stage): Promise<Handler> {
