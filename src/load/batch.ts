@@ -9,6 +9,7 @@ import { loadFact } from './fact.ts';
 import { AnotherLoader, claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
 import { loadRejects } from './quarantine.ts';
 import { releaseFact } from './release.ts';
+import { dropLeftOver, dropTables, factsOf, lookForStaged, stagedTable, type StagedTables } from './staged.ts';
 
 export interface BatchInput {
   readonly client: pg.Client;
@@ -29,6 +30,7 @@ export interface BatchInput {
  */
 export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'busy'> {
   const { client, entry, model } = input;
+  let leftOver: StagedTables = new Map();
   const loading = inTransaction(client, 'begin', async () => {
     const claimed = await claim(client, entry, { model: model.hash, at: input.now(), wait: input.waitForLoader });
     if (!claimed) return 'lost';
@@ -36,28 +38,35 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
     const counts = new Map<string, TableCounts>();
     // Now, and not before: whoever skips keeps loaders from claiming a batch meanwhile.
     const isSkipped = await skippedOf(input);
+    const staged = await lookForStaged(client, entry, model);
     for (const [table, skipped] of Object.entries(entry.skipped ?? {})) add(counts, table, { skipped });
     await loadDimensions(target, input, isSkipped, counts);
     for (const fact of model.facts) {
       const released = await releaseFact(target, model, fact, { mended: input.mended });
       if (released > 0) add(counts, fact.name, { released });
     }
-    await loadFacts(target, input, isSkipped, counts);
+    await loadFacts(target, input, isSkipped, counts, staged.facts);
     await loadRejected(target, input, isSkipped, counts);
     const all = Object.fromEntries(counts);
     await recordCounts(client, entry.batch, all);
+    // Where others may still be at it, it is left for later: they must not hold up the batch.
+    if (factsOf(entry, model).every(({ name }) => staged.facts.has(name) || isSkipped(name))) await dropTables(client, staged.tables);
+    else leftOver = staged.tables;
     return all;
   });
-  return loading.catch((error: unknown) => {
-    if (error instanceof AnotherLoader) return 'busy';
+  const outcome = await loading.catch((error: unknown) => {
+    if (error instanceof AnotherLoader) return 'busy' as const;
     throw error;
   });
+  if (leftOver.size > 0) await dropLeftOver(client, leftOver);
+  return outcome;
 }
 
-type IsSkipped = (table: string) => boolean;
+export type IsSkipped = (table: string) => boolean;
 type AllCounts = Map<string, TableCounts>;
 
-async function skippedOf({ lake, entry }: BatchInput): Promise<IsSkipped> {
+/** Which of its tables a batch is to do without. */
+export async function skippedOf({ lake, entry }: Pick<BatchInput, 'lake' | 'entry'>): Promise<IsSkipped> {
   const { batch, ingested: attempt } = entry;
   if (attempt === undefined) return () => false;
   const skips = await readSkips(lake);
@@ -72,11 +81,18 @@ async function loadDimensions(target: Target, input: BatchInput, isSkipped: IsSk
   }
 }
 
-async function loadFacts(target: Target, input: BatchInput, isSkipped: IsSkipped, counts: AllCounts): Promise<void> {
+async function loadFacts(
+  target: Target,
+  input: BatchInput,
+  isSkipped: IsSkipped,
+  counts: AllCounts,
+  staged: ReadonlySet<string>,
+): Promise<void> {
   const { model } = input;
   for (const fact of model.facts) {
     const output = outputOf(input, fact.name, isSkipped, counts);
-    if (output) add(counts, fact.name, await loadFact(target, model, fact, output));
+    const from = staged.has(fact.name) ? stagedTable(fact) : null;
+    if (output) add(counts, fact.name, await loadFact(target, model, fact, output, from));
   }
 }
 

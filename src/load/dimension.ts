@@ -69,12 +69,23 @@ export async function extendCalendar(
 ): Promise<void> {
   if (columns.length === 0) return;
   const days = columns.map((name) => `select ${identifier(name)} as day from ${from}`).join(' union ');
-  await client.query(`
-    insert into ${qualified(schema, dimDate.name)}
+  await client.query(insertDays(schema, days));
+}
+
+/** The same of days that are known. @param days Since 1970-01-01. */
+export async function addDays(client: pg.Client, schema: string, days: readonly number[]): Promise<void> {
+  if (days.length === 0) return;
+  await client.query(insertDays(schema, "select date '1970-01-01' + d as day from unnest($1::int[]) d"), [days]);
+}
+
+function insertDays(schema: string, days: string): string {
+  const calendar = qualified(schema, dimDate.name);
+  return `
+    insert into ${calendar}
       (date_id, year, month, day, day_of_week, day_name, month_name, quarter)
     select day, extract(year from day)::int, extract(month from day)::int, extract(day from day)::int,
       extract(isodow from day)::int, to_char(day, 'FMDay'), to_char(day, 'FMMonth'), extract(quarter from day)::int
     from (${days}) days
     where day is not null
-    on conflict (date_id) do nothing`);
+    on conflict (date_id) do nothing`;
 }

@@ -4,6 +4,7 @@ import { type ProcessedEntry, processedEntrySchema } from '../shared/lake/entrie
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
 import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
+import type { Splitting } from '../shared/lake/split.ts';
 import { type Model, outputsOf, QUARANTINE } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
@@ -12,6 +13,7 @@ import { loadBatch } from './batch.ts';
 import { type Counts, type LedgerHead, ledgerHead } from './ledger.ts';
 import { migrate } from './schema/migrate.ts';
 import { WAIT_FOR_LOADER, WAREHOUSE_SETTINGS } from './session.ts';
+import { handOut } from './split.ts';
 
 export interface LoadContext {
   readonly model: Model;
@@ -25,6 +27,8 @@ export interface LoadContext {
   readonly signal?: AbortSignal;
   /** How long to wait for another loader at the same batch, as PostgreSQL takes it: `10s`; 15 minutes by default. */
   readonly waitForLoader?: string;
+  /** How large batches are staged by several workers; without it, each is loaded by one. */
+  readonly split?: Splitting;
 }
 
 export type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
@@ -48,7 +52,9 @@ export async function load(context: LoadContext): Promise<StageResult> {
     await checkFollows(log, ledger, until);
     let [head, batches] = [ledger?.batch ?? 0, 0];
     while (head < until && context.signal?.aborted !== true) {
-      const outcome = await loadNext(context, client, log, ledger);
+      const outcome = await loadNext(context, client, log, ledger, context.split);
+      // Batches behind it wait for it.
+      if (outcome === 'handed_out') return { stage: 'load', batches, head, isUpToDate: false };
       if (outcome === 'busy') {
         if (context.waitForLoader !== undefined) break;
         throw new PipelineError('warehouse_locked', `another loader has been at it for ${WAIT_FOR_LOADER}`, { batch: head + 1 });
@@ -87,12 +93,14 @@ async function checkFollows(log: Log<ProcessedEntry>, ledger: LedgerHead | null,
   throw new PipelineError('lake_foreign', message, { batch: ledger.batch });
 }
 
-async function loadNext(
+/** @param split How it is to be staged by several, where it is large and is not staged already. */
+export async function loadNext(
   context: LoadContext,
   client: pg.Client,
   log: Log<ProcessedEntry>,
   ledger: LedgerHead | null,
-): Promise<'loaded' | 'lost' | 'busy'> {
+  split?: Splitting,
+): Promise<'loaded' | 'lost' | 'busy' | 'handed_out'> {
   const { model, report, now, processed: lake, warehouseSchema: schema, waitForLoader = WAIT_FOR_LOADER } = context;
   const started = performance.now();
   const batch = (ledger?.batch ?? 0) + 1;
@@ -100,6 +108,10 @@ async function loadNext(
   checkSameLog(entry, ledger?.log_id ?? null, 'the warehouse');
   await checkModel(log, entry, model.hash);
   checkComplete(entry, model.hash, entry.outputs, [...outputsOf(model).map(({ name }) => name), QUARANTINE]);
+  if (split && (await handOut({ client, lake, entry, model }, split))) {
+    report({ event: 'busy', stage: 'load', batch });
+    return 'handed_out';
+  }
   const mended = ledger !== null && (await isMended(log, ledger, entry, model));
   const input = { client, lake, schema, model, entry, mended, now, waitForLoader };
   const outcome = await loadBatch(input).catch((error: unknown) => {

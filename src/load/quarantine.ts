@@ -5,6 +5,7 @@ import type { FactSpec } from '../shared/model/fact.ts';
 import { currentName, type Model } from '../shared/model/model.ts';
 import { identifier, literal, qualified } from '../shared/postgres/sql.ts';
 import type { Target } from './dimension.ts';
+import type { DistinctValues } from './distinct.ts';
 import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyRows, createStaging, partRows } from './staging.ts';
@@ -40,14 +41,51 @@ export function missingReason({ dimension }: Reference): string {
 
 /**
  * Moves the rows of `from` that refer to nothing into quarantine: one anti-join a reference and batch, in place of a
- * foreign key check a row.
+ * foreign key check a row, and none where it is known of all values that they lead somewhere.
  */
-export async function quarantineMissing(target: Target, model: Model, fact: FactSpec, from: string): Promise<number> {
+export async function quarantineMissing(
+  target: Target,
+  references: readonly Reference[],
+  fact: FactSpec,
+  from: string,
+): Promise<number> {
   let quarantined = 0;
-  for (const reference of referencesOf(model, fact)) {
+  for (const reference of references) {
     quarantined += (await target.client.query(moveMissing(target, fact, from, reference))).rowCount ?? 0;
   }
   return quarantined;
+}
+
+/**
+ * The references of which some value in `from` leads nowhere. Asked of the values where all are known, else of the rows:
+ * of all references in one pass, since a row that lacks something is rare.
+ */
+export async function doubtfulOf(
+  { client, schema }: Pick<Target, 'client' | 'schema'>,
+  references: readonly Reference[],
+  distinct: ReadonlyMap<string, DistinctValues>,
+  from: string,
+): Promise<readonly Reference[]> {
+  if (references.length === 0) return [];
+  const values = references.map(({ column }) => distinct.get(column)?.values() ?? null);
+  const known = values.filter((each) => each !== null);
+  const joins: string[] = [];
+  const questions = references.map((reference, at) => {
+    const each = values[at] ?? null;
+    if (each !== null) return isMissingAmong(schema, reference, `$${known.indexOf(each) + 1}::int[]`);
+    const [value, found] = [`s.${identifier(reference.column)}`, `d${at}.${identifier(reference.key)}`];
+    joins.push(`left join ${qualified(schema, reference.dimension)} d${at} on ${found} = ${value}`);
+    return `bool_or(${value} is not null and ${found} is null)`;
+  });
+  const asked = questions.map((question, at) => `${question} as "${at}"`);
+  const ofRows = joins.length === 0 ? '' : `from ${from} s ${joins.join(' ')}`;
+  const { rows } = await client.query<Record<string, string | null>>(`select ${asked.join(', ')} ${ofRows}`, known);
+  return references.filter((_, at) => rows[0]?.[at] === 't');
+}
+
+function isMissingAmong(schema: string, { dimension, key }: Reference, values: string): string {
+  const found = `select from ${qualified(schema, dimension)} d where d.${identifier(key)} = v`;
+  return `exists (select from unnest(${values}) v where not exists (${found}))`;
 }
 
 function moveMissing({ schema }: Target, fact: FactSpec, from: string, reference: Reference): string {

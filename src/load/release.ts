@@ -9,11 +9,11 @@ import { admitNulls } from './admit-nulls.ts';
 import { cellColumn } from './binary-columns.ts';
 import type { ColumnBatch } from './binary-copy.ts';
 import { extendCalendar, type Target } from './dimension.ts';
-import { assignments, dayColumns, stagedColumns } from './fact.ts';
+import { assignments, dayColumns } from './fact.ts';
 import { isMissing, missingReason, type Reference, referencesOf } from './quarantine.ts';
 import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
-import { copyRows, createStaging, type StagedColumn } from './staging.ts';
+import { copyRows, createStaging, type StagedColumn, stagedColumns } from './staging.ts';
 
 const RELEASABLE = 'pg_temp.releasable';
 /** No name that a model is likely to have for a column of its own. */
