@@ -4,6 +4,7 @@ import { totesys } from '../models/totesys/model.ts';
 import { readDatabaseUrl } from '../shared/aws/secret.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { openS3Lake } from '../shared/lake/s3.ts';
+import type { Splitting } from '../shared/lake/split.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report } from '../shared/report.ts';
 import { type Config, type LakePlace, STATE_DIRECTORY } from './config.ts';
@@ -23,6 +24,8 @@ export interface PipelineContext {
   readonly signal: AbortSignal;
   /** Read every table whole in the next batch. */
   readonly whole: boolean;
+  /** Has large batches done in ranges. */
+  readonly split?: Splitting;
 }
 
 export interface Wiring {

@@ -2,6 +2,8 @@ import { type Command, CommanderError } from 'commander';
 import { DEFAULT_ORDERS, embeddedExists, stopEmbedded } from '../local/embedded.ts';
 import { initialise } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
+import { backfill, parseTeam } from './backfill/backfill.ts';
+import { checkWorker, workForParent } from './backfill/worker.ts';
 import { agrees, compare } from './compare/compare.ts';
 import { printComparison } from './compare/print.ts';
 import { type Need, readConfig, STATE_DIRECTORY } from './config.ts';
@@ -72,6 +74,8 @@ const NEEDS: Readonly<Record<Request['command'] | 'ingest' | 'transform' | 'load
   init: ['warehouse'],
   run: ['source', 'warehouse'],
   watch: ['source', 'warehouse'],
+  backfill: ['source', 'warehouse'],
+  'backfill-worker': ['source', 'warehouse'],
   status: ['warehouse'],
   compare: ['source', 'warehouse'],
   history: ['warehouse'],
@@ -89,6 +93,8 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
   if (request.command === 'stop') return stop(output);
   if (request.command === 'quarantine') checkQuarantine(request.wanted);
   if (request.command === 'skip') checkSkip(request.wanted);
+  if (request.command === 'backfill') parseTeam(request.team);
+  if (request.command === 'backfill-worker') checkWorker(process);
   const interval = request.command === 'watch' ? parseInterval(request.every) : 0;
   const needs = new Set(NEEDS[request.command === 'stage' ? request.stage : request.command]);
   const isDemo = request.command === 'demo';
@@ -98,6 +104,8 @@ async function act(request: Request, flags: Flags, surroundings: Surroundings, o
   const databases = needs.has('source') || needs.has('warehouse') || isDemo;
   if (config.embedded && databases && !isDemo && !(await embeddedWillDo(request, output))) return false;
   const context = await wire(config, { output, signal, whole: flags.whole, databases, orders });
+  if (request.command === 'backfill-worker') return workForParent(context, process);
+  if (request.command === 'backfill') return backfill(context, config.lake, parseTeam(request.team), output);
   return carryOut(request, context, interval, output);
 }
 
@@ -112,7 +120,7 @@ async function embeddedWillDo({ command }: Request, output: Output): Promise<boo
 }
 
 async function carryOut(
-  request: Exclude<Request, { readonly command: 'stop' }>,
+  request: Exclude<Request, { readonly command: 'stop' | 'backfill' | 'backfill-worker' }>,
   context: PipelineContext,
   interval: number,
   output: Output,

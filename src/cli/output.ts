@@ -72,7 +72,7 @@ function report(event: ReportEvent, output: Output, progress: Ora | null, tables
   progress?.stop();
   if (line !== null) output.line(line);
   if (event.event === 'batch' && tables.length > 0) output.line(`           ${tables.join(', ')}`);
-  if (event.event !== 'warning') tables.length = 0;
+  if (event.event !== 'warning' && event.event !== 'range') tables.length = 0;
 }
 
 function said(message: string | undefined): { readonly message?: string } {
@@ -92,6 +92,10 @@ function lineOf(event: ReportEvent): string | null {
       return `${stage} batch ${event.batch}: another worker is at it`;
     case 'nothing_new':
       return `${stage} nothing new (batch ${event.batch})`;
+    case 'range': {
+      const what = event.table === undefined ? 'a range' : `a range of ${event.table}`;
+      return `${stage} batch ${event.batch}, ${what}: ${count(event.rows, 'row')}`;
+    }
     case 'table':
     case 'warning':
       return null;

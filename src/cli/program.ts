@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { Stage } from '../shared/report.ts';
+import type { TeamFlags } from './backfill/backfill.ts';
 import { flagOf, type Setting, SETTINGS, type Settings } from './config.ts';
 import type { QuarantineRequest } from './quarantine.ts';
 import type { SkipRequest } from './skip.ts';
@@ -8,6 +9,8 @@ import type { SkipRequest } from './skip.ts';
 export type Request =
   | { readonly command: 'init' | 'run' | 'status' | 'compare' }
   | { readonly command: 'stage'; readonly stage: Stage }
+  | { readonly command: 'backfill'; readonly team: TeamFlags }
+  | { readonly command: 'backfill-worker' }
   | { readonly command: 'demo' }
   | { readonly command: 'stop' }
   | { readonly command: 'watch'; readonly every: string }
@@ -45,6 +48,7 @@ Examples:
   starling demo                                     see the whole thing on made-up data
   starling run                                      bring the warehouse up to date, once
   starling watch --every 15m                        and every 15 minutes, until it is interrupted
+  starling backfill --workers 4                     a first load, or whatever is large, by four processes
   starling status                                   how far each stage is, how fresh the warehouse
   starling history sales_order 4711                 every version of one order
   starling quarantine list                          the rows that could not be used, and why
@@ -66,6 +70,7 @@ export function buildProgram(version: string, handle: Handle): Command {
     );
   add('run', 'run the pipeline once: ingest, transform, load', ALL, { command: 'run' }).addOption(WHOLE);
   addWatch(program, handle);
+  addBackfill(program, handle);
   add('ingest', 'read what changed in the source since the last batch', SOURCE, { command: 'stage', stage: 'ingest' })
     .addOption(WHOLE);
   add('transform', 'remodel the batches that are pending', LAKE, { command: 'stage', stage: 'transform' });
@@ -91,6 +96,18 @@ function addWatch(program: Command, handle: Handle): void {
     .action((options: { readonly every: string }, command: Command) =>
       handle({ command: 'watch', every: options.every }, flagsOf(command)),
     );
+}
+
+/** Its workers are started by itself. */
+function addBackfill(program: Command, handle: Handle): void {
+  const about = 'run the pipeline once, with several processes that do large batches in ranges';
+  withFlags(program.command('backfill').description(about), ALL)
+    .option('--workers <number>', 'how many processes (default: as many as there are cores)')
+    .option('--ranges <number>', 'in about how many ranges a batch is done (default: twice as many)')
+    .addOption(WHOLE)
+    .action((team: TeamFlags, command: Command) => handle({ command: 'backfill', team }, flagsOf(command)));
+  program.command('backfill-worker', { hidden: true })
+    .action((_options, command: Command) => handle({ command: 'backfill-worker' }, flagsOf(command)));
 }
 
 function addHistory(program: Command, handle: Handle): void {

@@ -6,10 +6,12 @@ import { declarationHash, type Model } from '../shared/model/model.ts';
 import { inTransaction } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { qualified } from '../shared/postgres/sql.ts';
+import type { Splitting } from '../shared/lake/split.ts';
 import type { Report } from '../shared/report.ts';
 import { describe, type Description, LOCKABLE, readRelations, type Relation, rewritten } from './catalog.ts';
 import { readTable } from './copy.ts';
 import { countRows } from './count.ts';
+import { type CountedPlan, cutBatch, type Cuts } from './cut.ts';
 import { logPosition, positionOf, waitForFlush } from './flush.ts';
 import { identityChange, readIdentity } from './identity.ts';
 import { afterCount, changeOf, planBatch, type TablePlan } from './plan.ts';
@@ -20,6 +22,8 @@ import { type Followed, hearWitnesses, nextWitnesses, type Testimony } from './w
 
 export interface BatchInput {
   readonly client: pg.Client;
+  /** Opens another connection to the source, for those who read a large table together. */
+  readonly connectMore: (signal: AbortSignal) => Promise<pg.Client>;
   readonly lake: Lake;
   readonly model: Model;
   readonly schema: string;
@@ -29,6 +33,7 @@ export interface BatchInput {
   readonly whole: boolean;
   readonly report: Report;
   readonly now: () => Date;
+  readonly split?: Splitting;
 }
 
 /** What a batch is, before it is committed. */
@@ -36,6 +41,8 @@ export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapsho
   /** Something was read, or is to be remembered: without it there is no log entry. With it, the source has flushed all that was read. */
   readonly isNews: boolean;
   readonly undeclared: Undeclared;
+  /** What is left to be read in ranges; null where the batch is whole. */
+  readonly cuts: Cuts | null;
 };
 
 const SNAPSHOT = 'select pg_catalog.pg_current_snapshot()::text as snapshot';
@@ -51,7 +58,7 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
   checkRelations(input.schema, model.tables, relations);
   const read = await inTransaction(client, 'begin isolation level repeatable read read only', async () => {
     await lockTables(input, relations);
-    const snapshot = parseSnapshot((await client.query<{ snapshot: string }>(SNAPSHOT)).rows[0]?.snapshot ?? '');
+    const snapshot = await readSnapshot(client);
     const snapshot_at = input.now().toISOString();
     const lsn = await logPosition(client);
     const descriptions = await describeTables(input);
@@ -59,10 +66,13 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
     const testimony = await hear(input, source, snapshot, descriptions);
     const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
     const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
-    const tables = await readTables(input, plans, snapshot, contradicted ? new Map() : testimony.confirmed);
+    const counted = await countAll(input, plans);
+    const cuts = input.split ? await cutBatch(client, input.split, relations, counted, snapshot) : null;
+    const tables = await readTables(input, counted, cuts, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
-    const isNews = model.hash !== input.previous?.model || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
-    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared };
+    const isOther = model.hash !== input.previous?.model;
+    const isNews = isOther || cuts !== null || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
+    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared, cuts };
   });
   if (read.isNews) await waitForFlush(client, read.lsn);
   return read;
@@ -100,11 +110,18 @@ function isWorthKeeping({ table, previous }: TablePlan, read: IngestedTable | un
   return read.whole !== null && (table.strategy.kind === 'xmin' || read.digest !== (previous?.digest ?? null));
 }
 
-async function lockTables(input: BatchInput, relations: ReadonlyMap<string, Relation>): Promise<void> {
+export async function readSnapshot(client: pg.Client): Promise<Snapshot> {
+  return parseSnapshot((await client.query<{ snapshot: string }>(SNAPSHOT)).rows[0]?.snapshot ?? '');
+}
+
+export async function lockTables(
+  { client, schema }: Pick<BatchInput, 'client' | 'schema'>,
+  relations: ReadonlyMap<string, Relation>,
+): Promise<void> {
   for (const { name, kind, readable } of relations.values()) {
     if (!LOCKABLE.has(kind) || !readable) continue;
     try {
-      await input.client.query(`lock table ${qualified(input.schema, name)} in access share mode`);
+      await client.query(`lock table ${qualified(schema, name)} in access share mode`);
     } catch (error) {
       throw fromPostgres('source', error, { table: name });
     }
@@ -129,34 +146,39 @@ async function describeTables(input: BatchInput): Promise<ReadonlyMap<string, De
 
 async function readTables(
   input: BatchInput,
-  plans: readonly TablePlan[],
+  counted: readonly CountedPlan[],
+  cuts: Cuts | null,
   snapshot: Snapshot,
   confirmed: Testimony['confirmed'],
 ): Promise<IngestionEntry['tables']> {
   const tables: IngestionEntry['tables'] = {};
-  for (const planned of plans) {
-    const { name } = planned.table;
-    const { plan, rows } = await count(input, planned);
+  for (const { plan, rows } of counted) {
+    const { name } = plan.table;
+    const isCut = cuts?.cuts.some((cut) => cut.table === name) === true;
     if (plan.unexpected) warn(input, name, `read whole: ${plan.whole}`);
-    const copied = await readTable({ ...input, snapshot }, plan);
+    const copied = await readTable({ ...input, snapshot }, isCut ? { ...plan, where: false } : plan);
     const read = plan.table.strategy.kind === 'xmin' ? await vouch(input, plan, snapshot, copied, rows, confirmed) : copied;
     tables[name] = read;
-    if (read.rows === 0) continue;
+    // Of a batch that is read in ranges it is told when it is committed.
+    if (read.rows === 0 || cuts !== null) continue;
     const bytes = read.parts.reduce((sum, part) => sum + part.bytes, 0);
     input.report({ event: 'table', stage: 'ingest', batch: input.batch, table: name, rows: read.rows, bytes });
   }
   return tables;
 }
 
+async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise<readonly CountedPlan[]> {
+  const counted: CountedPlan[] = [];
+  for (const plan of plans) counted.push(await count(input, plan));
+  return counted;
+}
+
 /** The rows that the table has, and the plan in the light of them; null where all rows are read, or not counted. */
-async function count(
-  { client, schema }: BatchInput,
-  plan: TablePlan,
-): Promise<{ readonly plan: TablePlan; readonly rows: number | null }> {
-  if (plan.table.strategy.kind !== 'xmin' || plan.where === true) return { plan, rows: null };
-  if (plan.where === false) return { plan, rows: plan.previous?.rows_in_source ?? null };
+async function count({ client, schema }: BatchInput, plan: TablePlan): Promise<CountedPlan> {
+  if (plan.table.strategy.kind !== 'xmin' || plan.where === true) return { plan, rows: null, changed: null };
+  if (plan.where === false) return { plan, rows: plan.previous?.rows_in_source ?? null, changed: null };
   const counted = await countRows(client, schema, plan, plan.where);
-  return { plan: afterCount(plan, counted), rows: counted.rows };
+  return { plan: afterCount(plan, counted), rows: counted.rows, changed: counted.changed };
 }
 
 /** Adds what the next batch proves its completeness and its past by. */

@@ -4,6 +4,7 @@ import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
+import type { Splitting } from '../shared/lake/split.ts';
 import { readState, type StageState } from '../shared/lake/state.ts';
 import type { Model } from '../shared/model/model.ts';
 import { close, connect } from '../shared/postgres/client.ts';
@@ -13,6 +14,7 @@ import { type BatchRead, readBatch } from './batch.ts';
 import { againAfterConflict, withLastWord } from './conflict.ts';
 import { heldCursor } from './cursor-age.ts';
 import { parseSnapshot, SOURCE_SETTINGS } from './session.ts';
+import { beginPlan, carryOn } from './split.ts';
 import { undeclaredDetail, undeclaredNews } from './undeclared.ts';
 
 export interface IngestContext {
@@ -25,6 +27,8 @@ export interface IngestContext {
   readonly now: () => Date;
   /** Read every table whole, whatever the log says: after a restore of the source. */
   readonly whole?: boolean;
+  /** Has large batches read in ranges by several workers; without it every batch is read at once. */
+  readonly split?: Splitting;
 }
 
 /** Losing once or twice is two workers meeting; losing on and on is a clock that runs them all at once. */
@@ -38,14 +42,29 @@ export async function ingest(context: IngestContext): Promise<StageResult> {
   const log = new Log(context.ingestion, ingestionEntrySchema);
   // Advisory: whatever is wrong with it, the look goes on.
   const before = await readState(context.ingestion, 'ingest').catch(() => null);
+  let [asked, carriedOn] = [context, 0];
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     // Before the snapshot is taken, or an older snapshot could be committed behind a newer one.
     const head = await log.head(before?.batch);
     const previous = head === 0 ? null : await log.read(head);
-    const outcome = await againAfterConflict(context.report, () => ingestNext(context, log, previous, before));
-    if (outcome !== 'lost') return { stage: 'ingest', ...outcome };
+    const carried = context.split ? await carryOn(asked, context.split, log, previous) : null;
+    if (carried === 'waiting') return waiting(head, before);
+    if (carried === 'won') {
+      // That is the batch that was asked for; what its snapshot did not show is looked at now.
+      asked = { ...context, whole: false };
+      carriedOn += 1;
+    }
+    if (carried !== null) continue;
+    const outcome = await againAfterConflict(context.report, () => ingestNext(asked, log, previous, before));
+    if (outcome !== 'lost') return { stage: 'ingest', ...outcome, batches: outcome.batches + carriedOn };
   }
   throw new PipelineError('lake_unavailable', `${TRIES} times another worker was first: too many ingest at once`);
+}
+
+/** Others are reading the next batch in ranges. What the last look knew is still all that is known. */
+function waiting(head: number, before: StageState | null): StageResult {
+  const known = Object.entries(before?.detail ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return { stage: 'ingest', batches: 0, head, isUpToDate: false, detail: Object.fromEntries(known) };
 }
 
 type Outcome = Omit<StageResult, 'stage'> | 'lost';
@@ -60,7 +79,7 @@ async function ingestNext(
   const started = performance.now();
   const batch = (previous?.batch ?? 0) + 1;
   const attempt = randomUUID();
-  const { isNews, undeclared, ...read } = await givingBack(
+  const { isNews, undeclared, cuts, ...read } = await givingBack(
     context.ingestion,
     { tables: model.tables.map(({ name }) => name), batch, attempt },
     () => readFrom(context, previous, batch, attempt),
@@ -75,7 +94,7 @@ async function ingestNext(
     report({ event: 'nothing_new', stage: 'ingest', batch: batch - 1 });
     return { batches: 0, head: batch - 1, isUpToDate: true, detail };
   }
-  const outcome = await log.commit({
+  const entry: IngestionEntry = {
     format: 1,
     log_id: previous?.log_id ?? randomUUID(),
     batch,
@@ -83,7 +102,13 @@ async function ingestNext(
     committed_at: now().toISOString(),
     model: model.hash,
     ...read,
-  });
+  };
+  if (context.split && cuts) {
+    await beginPlan(context, context.split, entry, cuts);
+    tellUndeclared();
+    return { batches: 0, head: batch - 1, isUpToDate: false, detail };
+  }
+  const outcome = await log.commit(entry);
   const rows = Object.values(read.tables).reduce((sum, table) => sum + table.rows, 0);
   const seconds = (performance.now() - started) / 1000;
   if (outcome === 'won') tellUndeclared();
@@ -99,8 +124,9 @@ async function readFrom(
 ): Promise<BatchRead> {
   const client = await connect('source', context.sourceUrl, SOURCE_SETTINGS);
   try {
-    const { model, ingestion: lake, sourceSchema: schema, report, now, whole = false } = context;
-    const input = { client, lake, model, schema, previous, batch, attempt, whole, report, now };
+    const { model, ingestion: lake, sourceSchema: schema, report, now, whole = false, split } = context;
+    const connectMore = async (signal: AbortSignal) => connect('source', context.sourceUrl, SOURCE_SETTINGS, signal);
+    const input = { client, connectMore, lake, model, schema, previous, batch, attempt, whole, report, now, ...(split ? { split } : {}) };
     return await withLastWord(client, () => readBatch(input));
   } catch (error) {
     throw fromPostgres('source', error, { stage: 'ingest', batch });

@@ -145,7 +145,7 @@ export function afterCount(plan: TablePlan, { rows, changed, places }: Counted):
 }
 
 /** Partitions attached, tables swapped or rewritten: what is in them may be older than the cursor. */
-function newLeaves(previous: IngestedTable, now: Description): readonly string[] {
+export function newLeaves(previous: IngestedTable, now: Description): readonly string[] {
   const known = new Set(previous.leaves.map((leaf) => `${leaf.oid} ${leaf.filenode} ${leaf.fingerprint}`));
   return now.leaves
     .filter((leaf) => !known.has(`${leaf.oid} ${leaf.filenode} ${leaf.fingerprint}`))

@@ -57,6 +57,19 @@ describe('for people', () => {
     ]);
   });
 
+  test('a range is a line at once, and leaves the tables to their batch', () => {
+    const { stdout } = tell(false, new Capture(), (output) => {
+      output.report({ event: 'table', stage: 'ingest', batch: 2, table: 'staff', rows: 5 });
+      output.report({ event: 'range', stage: 'ingest', batch: 2, table: 'sales_order', rows: 1_000, bytes: 9 });
+      output.report({ event: 'range', stage: 'ingest', batch: 2, rows: 1 });
+      output.report({ event: 'batch', stage: 'ingest', batch: 2, rows: 1_006, seconds: 0 });
+    });
+    expect(stdout.split('\n')).toEqual([
+      'ingest     batch 2, a range of sales_order: 1,000 rows', 'ingest     batch 2, a range: 1 row',
+      'ingest     batch 2: 1,006 rows in 0.00 s', '           staff 5', '',
+    ]);
+  });
+
   test('a warning goes to stderr, with where it is', () => {
     expect(tell(false).stderr).toMatch(/WARN: staff is read whole\s+stage: "ingest"\s+batch: 3\s+table: "staff"/);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { runMain } from '../support/cli.ts';
 
 const COMMANDS = [
-  'run', 'watch', 'ingest', 'transform', 'load', 'init', 'status', 'history', 'compare', 'demo', 'stop',
+  'run', 'watch', 'backfill', 'ingest', 'transform', 'load', 'init', 'status', 'history', 'compare', 'demo', 'stop',
 ] as const;
 
 const SOURCE_FLAGS = ['--source-url', '--source-schema'];
@@ -34,6 +34,7 @@ describe('--help', () => {
   test.each([
     ['run', [...SOURCE_FLAGS, ...WAREHOUSE_FLAGS, ...LAKE_FLAGS, '--whole'], ['--every', '--orders']],
     ['watch', [...SOURCE_FLAGS, ...WAREHOUSE_FLAGS, ...LAKE_FLAGS, '--every'], ['--orders']],
+    ['backfill', [...SOURCE_FLAGS, ...WAREHOUSE_FLAGS, ...LAKE_FLAGS, '--workers', '--ranges', '--whole'], ['--every', '--orders']],
     ['ingest', [...SOURCE_FLAGS, ...LAKE_FLAGS, '--whole'], WAREHOUSE_FLAGS],
     ['transform', LAKE_FLAGS, [...SOURCE_FLAGS, ...WAREHOUSE_FLAGS, '--whole']],
     ['load', [...WAREHOUSE_FLAGS, ...LAKE_FLAGS], [...SOURCE_FLAGS, '--whole']],
@@ -43,6 +44,10 @@ describe('--help', () => {
     const text = await help(command);
     for (const flag of has) expect(text).toContain(flag);
     for (const flag of hasNot) expect(text).not.toContain(flag);
+  });
+
+  test('says nothing of what only backfill starts', async () => {
+    expect(await help()).not.toContain('backfill-worker');
   });
 
   test('of watch tells how intervals are written, and the one it takes by itself', async () => {
@@ -63,6 +68,8 @@ describe('wrong usage', () => {
     ['a flag without its value', ['run', '--source-url'], /argument missing/],
     ['a missing argument', ['history', 'sales_order'], /missing required argument 'key'/],
     ['one argument too many', ['run', 'now'], /too many arguments/],
+    ['no number of workers', ['backfill', '--workers', 'all'], /--workers takes a whole number from 1 to 256/],
+    ['a number of ranges that is none', ['backfill', '--ranges', '0'], /--ranges takes a whole number from 1 to 5,000/],
     ['help on what is not there', ['help', 'rum'], /Usage: starling/],
   ])('%s is exit status 2, told on stderr', async (_, argv, message) => {
     const { status, stdout, stderr } = await runMain(argv);
