@@ -35,11 +35,11 @@ faults: build ## every fault at every step, then SEEDS random schedules from SEE
 	@SEEDS="$(SEEDS)" SEED_START="$(SEED_START)" MATRIX="$(MATRIX)" node dist/faults/main.js
 
 bench: dist/lambda/load.zip ## every figure of docs/PERFORMANCE.md beside its yardstick, and that page (BENCH_ROWS=N, BENCH_ONLY=figure,…); 15 minutes
-	@$(BIN)/esbuild bench/main.ts $(AS_BUNDLE) --outfile=dist/bench.js --log-level=warning
+	@$(BIN)/esbuild bench/main.ts $(AS_PROGRAM) --outfile=dist/bench.js
 	@BENCH_DOCS=yes node dist/bench.js
 
 bench-quick: dist/lambda/load.zip ## the same at 200,000 sales orders, three rounds, without the page
-	@$(BIN)/esbuild bench/main.ts $(AS_BUNDLE) --outfile=dist/bench.js --log-level=warning
+	@$(BIN)/esbuild bench/main.ts $(AS_PROGRAM) --outfile=dist/bench.js
 	@BENCH_ROWS="$${BENCH_ROWS:-200000}" BENCH_ROUNDS="$${BENCH_ROUNDS:-3}" node dist/bench.js
 
 cost: build ## measure two days on an emulated AWS, and write docs/cost-day.json and the tables of docs/COST.md

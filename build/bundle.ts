@@ -12,8 +12,8 @@ const BUNDLED = 'apache-arrow';
 /** Packages stay packages, but that one and what it imports itself. */
 const packagesButArrow: Plugin = {
   name: 'packages-but-arrow',
-  setup: ({ onResolve }) => {
-    onResolve({ filter: /^[^./]/ }, ({ path, importer }) => {
+  setup: (build) => {
+    build.onResolve({ filter: /^[^./]/ }, ({ path, importer }) => {
       const isBundled = path === BUNDLED || importer.includes(`node_modules/${BUNDLED}/`);
       return isBundled || path.startsWith('/') ? null : { path, external: true };
     });

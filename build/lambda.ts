@@ -83,6 +83,8 @@ async function filesOf(stage: Stage): Promise<ReadonlyMap<string, Uint8Array>> {
     outdir: '.',
     outExtension: { '.js': '.mjs' },
     bundle: true,
+    // What is imported when it is needed is a file of its own: a function that starts does not parse it.
+    splitting: true,
     write: false,
     metafile: true,
     platform: 'node',

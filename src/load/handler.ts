@@ -4,7 +4,6 @@ import { openS3Lake } from '../shared/lake/s3.ts';
 import { stageHandler } from '../shared/lambda/stage-handler.ts';
 import { load } from './load.ts';
 import { measureWarehouse } from './measure.ts';
-import { workRange } from './range.ts';
 
 /** A call that waits for another's batch has less time left for it should that fail: rather the next sweep, with all of its time. */
 const WAIT = '10s';
@@ -23,9 +22,11 @@ export const handler = stageHandler('load', ['ingestion', 'processed', 'warehous
     work: async (call) =>
       login.use((warehouseUrl) =>
         load({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT })),
-    workRange: async (call, ref) =>
-      login.use((warehouseUrl) =>
-        workRange({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT_FOR_RANGE }, ref)),
+    workRange: async (call, ref) => {
+      const { workRange } = await import('./range.ts');
+      return login.use((warehouseUrl) =>
+        workRange({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT_FOR_RANGE }, ref));
+    },
     measure: async (now) =>
       login.use((warehouseUrl) => measureWarehouse({ warehouseUrl, ingestion, processed, now })),
   };

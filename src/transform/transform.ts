@@ -1,19 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { PipelineError } from '../shared/errors.ts';
-import { type IngestionEntry, ingestionEntrySchema, type ProcessedEntry, processedEntrySchema } from '../shared/lake/entries.ts';
+import { ingestionEntrySchema, processedEntrySchema } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import { Log } from '../shared/lake/log.ts';
-import { checkComplete, checkModel, checkSameLog } from '../shared/lake/skew.ts';
-import { readSkips } from '../shared/lake/skips.ts';
 import { readState } from '../shared/lake/state.ts';
 import type { Splitting } from '../shared/lake/split.ts';
 import type { Model } from '../shared/model/model.ts';
 import type { Report, StageResult } from '../shared/report.ts';
-import { factsOf, transformBatch } from './batch.ts';
-import { commitBatch, type EntryInput, entryOf } from './commit.ts';
-import { checkMirrors } from './mirrors.ts';
-import { leaveOut } from './skipped.ts';
-import { transformInRanges } from './split.ts';
 
 export interface TransformContext {
   readonly model: Model;
@@ -41,6 +33,8 @@ export async function transform(context: TransformContext): Promise<StageResult>
   if (head > until) throw behind(head, until);
   let batches = 0;
   while (head < until && context.signal?.aborted !== true) {
+    // With what reads and writes Parquet: most looks find no batch, and start without.
+    const { transformNext } = await import('./next.ts');
     const outcome = await transformNext(context, ingested, processed, head + 1);
     // Batches behind it wait for it, as they would for one that fails.
     if (outcome === 'handed_out') return { stage: 'transform', batches, head, isUpToDate: false };
@@ -66,45 +60,6 @@ export async function pendingBatches(
 ): Promise<number> {
   const head = done ?? (await new Log(processed, processedEntrySchema).head(await lastSeen(processed)));
   return Math.max(0, (await new Log(ingestion, ingestionEntrySchema).head(head)) - head);
-}
-
-async function transformNext(
-  context: TransformContext,
-  ingested: Log<IngestionEntry>,
-  processed: Log<ProcessedEntry>,
-  batch: number,
-): Promise<'won' | 'lost' | 'handed_out'> {
-  const started = performance.now();
-  const input = await inputOf(context, ingested, processed, batch);
-  const { report, split } = context;
-  try {
-    const outcome = split ? await transformInRanges(input, split, processed) : null;
-    if (outcome === 'handed_out') report({ event: 'busy', stage: 'transform', batch });
-    if (outcome !== null) return outcome;
-    const entry = entryOf(input, await transformBatch(input, factsOf(input)));
-    const seconds = (): number => (performance.now() - started) / 1000;
-    return await commitBatch(() => processed.commit(entry), entry, report, seconds);
-  } catch (error) {
-    throw error instanceof PipelineError ? error.within({ batch }) : error;
-  }
-}
-
-/** All that a batch is made of, as an attempt of its own. @throws PipelineError where the logs do not allow it yet. */
-async function inputOf(
-  { model, ingestion, processed: lake, report, now }: TransformContext,
-  ingested: Log<IngestionEntry>,
-  processed: Log<ProcessedEntry>,
-  batch: number,
-): Promise<EntryInput> {
-  const entry = await ingested.read(batch);
-  const previous = batch === 1 ? null : await processed.read(batch - 1);
-  checkMirrors(model, previous);
-  checkSameLog(entry, previous?.log_id ?? null, 'the processed bucket');
-  await checkModel(ingested, entry, model.hash);
-  checkComplete(entry, model.hash, entry.tables, model.tables.map(({ name }) => name));
-  const skips = await readSkips(lake);
-  const attempt = randomUUID();
-  return { model, ingestion, processed: lake, report, now, previous, attempt, skips, ...leaveOut(model, entry, skips) };
 }
 
 function behind(head: number, until: number): PipelineError {

@@ -16,16 +16,38 @@ const hashOf = async (path: string) => createHash('sha256').update(await readFil
 const ZIP_MAX_BYTES = 2 * 1024 * 1024;
 
 const FILES: Readonly<Record<Stage, readonly string[]>> = {
-  ingest: ['index.mjs', 'index.mjs.map'],
-  transform: ['index.mjs', 'index.mjs.map', 'parquet-worker.mjs', 'parquet-worker.mjs.map', 'parquet_wasm_bg.wasm.br'],
-  load: ['index.mjs', 'index.mjs.map', 'parquet_wasm_bg.wasm.br'],
+  ingest: ['index.mjs'],
+  transform: ['index.mjs', 'parquet-worker.mjs', 'parquet_wasm_bg.wasm.br'],
+  load: ['index.mjs', 'parquet_wasm_bg.wasm.br'],
 };
+
+/** What is imported when it is needed, by hash. */
+const CHUNK = /^[\w-]+-[A-Z0-9]{8}\.mjs$/;
 
 describe('the bundle of a function', () => {
   test.each(STAGES)('%s is small, and holds all that it needs', async (stage) => {
     const bytes = await readFile(zipOf(root, stage));
     expect(bytes.byteLength).toBeLessThanOrEqual(ZIP_MAX_BYTES);
-    expect(Object.keys(unzipSync(bytes))).toEqual(FILES[stage]);
+    const names = Object.keys(unzipSync(bytes));
+    const code = names.filter((name) => !name.endsWith('.map'));
+    expect(code.filter((name) => !CHUNK.test(name))).toEqual(FILES[stage]);
+    expect(names).toEqual(code.flatMap((name) => (name.endsWith('.mjs') ? [name, `${name}.map`] : [name])));
+  });
+
+  test.each(STAGES)('%s starts without what it needs for a batch, an alert or a queue', async (stage) => {
+    const files = unzipSync(await readFile(zipOf(root, stage)));
+    const text = new TextDecoder();
+    const imported = new Set<string>();
+    const visit = (name: string) => {
+      if (imported.has(name)) return;
+      imported.add(name);
+      for (const [, other = ''] of text.decode(files[name]).matchAll(/(?:from|import)"\.\/([\w.-]+)"/g)) visit(other);
+    };
+    visit('index.mjs');
+    const left = Object.keys(files).filter((name) => name.endsWith('.mjs') && !imported.has(name));
+    const lazily = ['cloudwatch', 'sns', 'sqs', ...(stage === 'ingest' ? [] : ['parquet_wasm', 'range'])];
+    for (const part of lazily) expect(left.filter((name) => name.startsWith(`${part}-`))).toHaveLength(1);
+    for (const name of imported) expect(text.decode(files[name])).not.toContain('flatbuffers');
   });
 
   test.each(STAGES)('%s runs from a directory with nothing else in it, and its errors name lines of the source', async (stage) => {

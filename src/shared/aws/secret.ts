@@ -1,4 +1,4 @@
-import { GetSecretValueCommand, SecretsManagerClient, SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as v from 'valibot';
 import { type ErrorKind, PipelineError } from '../errors.ts';
 import type { Side } from '../postgres/errors.ts';
@@ -44,9 +44,10 @@ let client: SecretsManagerClient | undefined;
 export async function readDatabaseUrl(side: Side, place: DatabasePlace): Promise<string> {
   const { url, secretArn } = place;
   if (secretArn === null) return url ?? '';
-  client ??= new SecretsManagerClient({ ...awsClientSettings });
-  const answer = await client.send(new GetSecretValueCommand({ SecretId: secretArn })).catch((error: unknown) => {
-    throw secretError(side, error);
+  const sdk = await import('./secrets-manager.ts');
+  client ??= new sdk.SecretsManagerClient({ ...awsClientSettings });
+  const answer = await client.send(new sdk.GetSecretValueCommand({ SecretId: secretArn })).catch((error: unknown) => {
+    throw secretError(side, error, error instanceof sdk.SecretsManagerServiceException ? error.$metadata.httpStatusCode : undefined);
   });
   return urlOf(side, answer.SecretString ?? '', url);
 }
@@ -109,9 +110,8 @@ const DENIED = new Set([
   'ExpiredTokenException', 'UnrecognizedClientException', 'CredentialsProviderError',
 ]);
 
-function secretError(side: Side, error: unknown): PipelineError {
+function secretError(side: Side, error: unknown, status: number | undefined): PipelineError {
   const name = error instanceof Error ? error.name : 'an unknown error';
-  const status = error instanceof SecretsManagerServiceException ? error.$metadata.httpStatusCode : undefined;
   const kind: ErrorKind = DENIED.has(name) || status === 403 ? 'secret_denied' : 'secret_unavailable';
   const what = name === 'CredentialsProviderError' ? 'no AWS credentials for' : `${name} from`;
   return new PipelineError(kind, `${side}: ${what} Secrets Manager`, {}, error);

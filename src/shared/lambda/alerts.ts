@@ -1,4 +1,4 @@
-import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import type { SNSClient } from '@aws-sdk/client-sns';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import { awsClientSettings } from '../aws/client.ts';
 import { PipelineError } from '../errors.ts';
@@ -81,9 +81,10 @@ export class Alerts {
     const { topicArn, stage, pipeline, logger } = this.#options;
     if (topicArn === null) return;
     const message = smsText(`${pipeline} ${stage} batch ${batch} ${text}`);
-    this.#client ??= new SNSClient({ ...awsClientSettings, maxAttempts: 3 });
+    const sdk = await import('../aws/sns.ts');
+    this.#client ??= new sdk.SNSClient({ ...awsClientSettings, maxAttempts: 3 });
     const Subject = `Starling: ${pipeline} ${stage} ${what}`;
-    await this.#client.send(new PublishCommand({ TopicArn: topicArn, Subject, Message: message }));
+    await this.#client.send(new sdk.PublishCommand({ TopicArn: topicArn, Subject, Message: message }));
     logger.info('alert published', { batch, alert: message });
   }
 }

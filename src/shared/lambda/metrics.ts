@@ -1,4 +1,4 @@
-import { CloudWatchClient, type MetricDatum, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import type { CloudWatchClient, MetricDatum } from '@aws-sdk/client-cloudwatch';
 import { awsClientSettings } from '../aws/client.ts';
 import type { ReportEvent, Stage } from '../report.ts';
 
@@ -22,6 +22,9 @@ type Unit = 'Seconds' | 'Count' | 'Bytes';
 
 /** PutMetricData takes 1,000, and 1 MB. */
 const DATA_PER_CALL = 500;
+
+/** The container's. */
+let client: CloudWatchClient | undefined;
 
 /** Collects what a call of a function measured, and sends it at the end. */
 export class Metrics {
@@ -67,12 +70,14 @@ export class Metrics {
   }
 
   /** Sends what was collected. @throws what the SDK throws. */
-  async send(client: CloudWatchClient): Promise<void> {
+  async send(): Promise<void> {
     const data = this.#data;
     this.#data = [];
+    const sdk = await import('../aws/cloudwatch.ts');
+    client ??= new sdk.CloudWatchClient({ ...awsClientSettings, maxAttempts: 3 });
     for (let at = 0; at < data.length; at += DATA_PER_CALL) {
       const MetricData = data.slice(at, at + DATA_PER_CALL);
-      await client.send(new PutMetricDataCommand({ Namespace: NAMESPACE, MetricData }));
+      await client.send(new sdk.PutMetricDataCommand({ Namespace: NAMESPACE, MetricData }));
     }
   }
 
@@ -88,8 +93,4 @@ export class Metrics {
     const Dimensions = Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value }));
     return { MetricName: name, Unit: unit, Value: value, Timestamp: this.#now(), Dimensions };
   }
-}
-
-export function cloudWatchClient(): CloudWatchClient {
-  return new CloudWatchClient({ ...awsClientSettings, maxAttempts: 3 });
 }

@@ -13,7 +13,7 @@ import { recorded } from '../stage.ts';
 import { Alerts, type AlertsOptions } from './alerts.ts';
 import { type Deployment, type Need, readDeployment } from './deployment.ts';
 import { createLogger, logEvent, logFailure } from './log.ts';
-import { cloudWatchClient, type Gauges, Metrics } from './metrics.ts';
+import { type Gauges, Metrics } from './metrics.ts';
 import { type RangeMessage, readRangeMessages } from './range-messages.ts';
 import { RangeWorker } from './range-worker.ts';
 import { TimeLeft } from './time-left.ts';
@@ -114,8 +114,6 @@ const WAIT_MS = 2_000;
 
 /** How long the last batch is looked up for an alert. */
 const LOOK_MS = 5_000;
-
-let metricsClient: ReturnType<typeof cloudWatchClient> | undefined;
 
 class Invocation {
   readonly #stage: Stage;
@@ -228,7 +226,7 @@ class Invocation {
 
   async #sendMetrics(): Promise<void> {
     try {
-      await this.#metrics.send((metricsClient ??= cloudWatchClient()));
+      await this.#metrics.send();
     } catch (error) {
       this.#container.logger.warn('metrics were not sent', { reason: error instanceof Error ? error.name : 'unknown' });
     }

@@ -8,14 +8,14 @@ const NOON = new Date('2031-03-01T12:00:00Z');
 /** What would be sent for these events, call by call. */
 async function sent(events: readonly ReportEvent[], measured = {}): Promise<readonly (readonly MetricDatum[])[]> {
   const calls: (readonly MetricDatum[])[] = [];
-  const client = new CloudWatchClient({ region: 'eu-west-2' });
-  vi.spyOn(client, 'send').mockImplementation((command: unknown) => {
+  vi.stubEnv('AWS_REGION', 'eu-west-2');
+  vi.spyOn(CloudWatchClient.prototype, 'send').mockImplementation((command: unknown) => {
     if (command instanceof PutMetricDataCommand) calls.push(command.input.MetricData ?? []);
   });
   const metrics = new Metrics('ingest', 'starling', () => NOON);
   for (const event of events) metrics.event(event);
   metrics.gauges(measured);
-  await metrics.send(client);
+  await metrics.send();
   return calls;
 }
 
