@@ -58,7 +58,7 @@ dist/starling.js: build/cli.ts build/bundle.ts node_modules/.installed package.j
 	@node dist/build-cli.js
 
 # The last that is written stands for all three.
-dist/lambda/load.zip: build/lambda.ts node_modules/.installed package.json $(shell find src -name '*.ts')
+dist/lambda/load.zip: build/lambda.ts build/no-certificates.ts node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/esbuild build/lambda.ts $(AS_PROGRAM) --outfile=dist/build-lambda.js
 	@node dist/build-lambda.js
 

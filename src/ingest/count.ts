@@ -35,14 +35,15 @@ export async function countRows(
   try {
     const from = rowsOf(schema, counting);
     const leaves = counting.description.leaves.map((leaf) => leaf.oid);
-    const row = (await client.query<CountRow>(countQuery(from, where, leaves))).rows[0];
+    const { pages, ranged } = await measure(client, leaves);
+    const row = (await client.query<CountRow>(countQuery(from, where, pages))).rows[0];
     const rows = Number(row?.rows);
-    const blocks = changedBlocks(row?.slices ?? '', Number(row?.pages));
+    const blocks = changedBlocks(row?.slices ?? '', pages);
     const [first] = blocks;
-    if (!row || !first) return { rows, changed: 0, places: null };
+    if (!first) return { rows, changed: 0, places: null };
     const changes = `${from} and (${where})`;
     const behind = `${changes} and ${blocksCondition({ from: first.from, to: null })}`;
-    const isSparse = row.ranged === 't' && blocks.length * leaves.length <= SCANS_MAX;
+    const isSparse = ranged && blocks.length * leaves.length <= SCANS_MAX;
     const sparse = isSparse ? blocks.map((slice) => `${changes} and ${blocksCondition(slice)}`) : [behind];
     return { rows, ...((await placesOfFew(client, sparse)) ?? (await placesOfMany(client, behind))) };
   } catch (error) {
@@ -54,10 +55,6 @@ interface CountRow {
   readonly rows: string;
   /** A bit for each slice; null where there is no changed row. */
   readonly slices: string | null;
-  /** Of a slice. */
-  readonly pages: string;
-  /** The server has TID range scans. */
-  readonly ranged: string;
 }
 
 /**
@@ -66,14 +63,28 @@ interface CountRow {
  */
 const SLICES = 512;
 
-function countQuery(from: string, where: string, leaves: readonly string[]): string {
-  const pages = `(
-    select 1 + max(pg_catalog.pg_relation_size(leaf)) / current_setting('block_size')::int / ${SLICES}
-    from unnest('{${leaves.join(',')}}'::oid[]) as leaf)`;
-  const bounds = `array(select format('(%s,0)', n * ${pages})::tid from generate_series(1, ${SLICES - 1}) as n)`;
+interface Slicing {
+  /** Of a slice. */
+  readonly pages: number;
+  /** The server has TID range scans. */
+  readonly ranged: boolean;
+}
+
+/** Once, and before the count: others make the table longer meanwhile, and what a slice is must not change on the way. */
+async function measure(client: pg.Client, leaves: readonly string[]): Promise<Slicing> {
+  const query = `
+    select 1 + coalesce(max(pg_catalog.pg_relation_size(leaf)), 0) / current_setting('block_size')::int / ${SLICES} as pages,
+      current_setting('server_version_num')::int >= 140000 as ranged
+    from unnest($1::oid[]) as leaf`;
+  const row = (await client.query<{ pages: string; ranged: string }>(query, [leaves])).rows[0];
+  return { pages: Number(row?.pages ?? 1), ranged: row?.ranged === 't' };
+}
+
+function countQuery(from: string, where: string, pages: number): string {
+  const bounds = Array.from({ length: SLICES - 1 }, (_, at) => `"(${(at + 1) * pages},0)"`);
   return `
-    select count(*) as rows, ${pages} as pages, current_setting('server_version_num')::int >= 140000 as ranged,
-      bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, ${bounds})) filter (where ${where}) as slices
+    select count(*) as rows,
+      bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, '{${bounds.join(',')}}'::tid[])) filter (where ${where}) as slices
     from ${from}`;
 }
 

@@ -160,6 +160,9 @@ async function writeDimension(
   for (const row of dimensionRows(input.model, dimension, mirrors, whole)) await emit(row);
 }
 
+/** Then it is looked whether the part is full: a block that had to hold a long record holds many others, too. */
+const ROWS_AT_ONCE = 4_096;
+
 async function writeFact(input: FactInput, fact: FactSpec, writer: PartWriter, rejects: PartWriter): Promise<void> {
   const ingested = input.entry.tables[fact.source];
   const source = input.model.tables.find(({ name }) => name === fact.source);
@@ -168,7 +171,7 @@ async function writeFact(input: FactInput, fact: FactSpec, writer: PartWriter, r
   const maker = new FactMaker(fact, source, ingested.columns, writer.buffers);
   for await (const block of recordsOf(input.ingestion, ingested)) {
     for (;;) {
-      const atMost = Math.min(writer.room, block.recordsAtMost);
+      const atMost = Math.min(writer.room, block.recordsAtMost, ROWS_AT_ONCE);
       writer.keep(maker.makeAll(block, writer.reserve(atMost), atMost));
       if (writer.full) await writer.flush();
       else if (!block.next()) break;

@@ -46,12 +46,10 @@ export class CsvBlock {
    * quotes. An end of `NULL_FIELD` stands for NULL; a start below zero is `~start`, of content with doubled quotes.
    */
   #bounds = new Int32Array(64);
-  /** Where the next record starts. */
-  at = 0;
+  #at = 0;
   /** Behind the last line end: what is not in quotes does not go on behind it. */
   end = 0;
-  /** How many were read, in this block and those before it. */
-  records = 0;
+  #records = 0;
 
   constructor(key: string) {
     this.#key = key;
@@ -61,13 +59,23 @@ export class CsvBlock {
     return this.#header ?? [];
   }
 
+  /** Where the next record starts. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** How many were read, in this block and those before it. */
+  get records(): number {
+    return this.#records;
+  }
+
   get bytes(): Buffer {
     return this.#bytes;
   }
 
   /** More records are not left: a field takes a byte at least. */
   get recordsAtMost(): number {
-    return Math.ceil((this.end - this.at) / this.header.length);
+    return Math.ceil((this.end - this.#at) / this.header.length);
   }
 
   /** Reads a record; false where no whole one is left. */
@@ -75,8 +83,14 @@ export class CsvBlock {
     const width = this.#scan();
     if (width === 0) return false;
     if (width !== this.header.length) throw this.#corrupt(`has ${width} fields, the header has ${this.header.length}`);
-    this.records += 1;
+    this.#records += 1;
     return true;
+  }
+
+  /** So many records were read by somebody else, who has come to `at`. */
+  advance(at: number, records: number): void {
+    this.#at = at;
+    this.#records += records;
   }
 
   /** The text of a field of the record that was read last; null for NULL. */
@@ -103,25 +117,27 @@ export class CsvBlock {
 
   /** Has what has come read from its start; whether there may be a record in it. */
   open(): boolean {
-    this.at = 0;
+    this.#at = 0;
     this.end = this.#length === 0 ? 0 : this.#bytes.lastIndexOf(LF, this.#length - 1) + 1;
     this.#checkText(this.end);
     if (this.#header === null && this.end > 0) this.#readHeader();
-    return this.#header !== null && this.at < this.end;
+    return this.#header !== null && this.#at < this.end;
   }
 
   /** A record that fills the block gets one of twice the size: though it is looked at again, its cost is linear. */
   keepRest(): void {
-    const rest = this.#bytes.subarray(this.at, this.#length);
-    if (rest.length > MAX_RECORD_BYTES) throw this.#corrupt('is longer than 256 MiB');
-    if (this.at === 0) this.#bytes = Buffer.allocUnsafe(this.#bytes.length * 2);
+    const rest = this.#bytes.subarray(this.#at, this.#length);
+    if (rest.length >= MAX_RECORD_BYTES) throw this.#corrupt('is longer than 256 MiB');
+    if (this.#at === 0) this.#bytes = Buffer.allocUnsafe(this.#bytes.length * 2);
+    // Behind a long one: what follows is not to be held in such pieces.
+    else if (this.#bytes.length > BLOCK_BYTES && rest.length < BLOCK_BYTES) this.#bytes = Buffer.allocUnsafe(BLOCK_BYTES);
     this.#bytes.set(rest);
     this.#length = rest.length;
   }
 
   /** All has come, and been read. */
   close(): void {
-    if (this.at === this.#length) return;
+    if (this.#at === this.#length) return;
     this.#checkText(this.#length);
     this.#scan();
     throw this.#corrupt('is cut off');
@@ -135,7 +151,7 @@ export class CsvBlock {
   /** Notes where the fields of the next record are, and goes behind it; how many they are, 0 where it is not whole. */
   #scan(): number {
     const [bytes, length] = [this.#bytes, this.#length];
-    let [at, width] = [this.at, 0];
+    let [at, width] = [this.#at, 0];
     for (let stop: number = COMMA; stop === COMMA; width += 1, at += 1) {
       const field = fieldAt(bytes, at, length);
       if (field === null) return 0;
@@ -147,7 +163,7 @@ export class CsvBlock {
       if (stop === CR && !field.isQuoted) throw this.#corrupt('has a carriage return outside quotes');
       if (stop !== COMMA && stop !== LF) throw this.#corrupt('has a quote out of place');
     }
-    this.at = at;
+    this.#at = at;
     return width;
   }
 
@@ -160,7 +176,7 @@ export class CsvBlock {
 
   /** Of the record that is being read. */
   #corrupt(what: string): PipelineError {
-    const record = this.#header ? `record ${this.records + 1}` : 'the header';
+    const record = this.#header ? `record ${this.#records + 1}` : 'the header';
     return new PipelineError('lake_corrupt', `${record} of ${this.#key} ${what}`, { key: this.#key });
   }
 }

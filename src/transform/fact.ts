@@ -1,7 +1,7 @@
-import { type Evaluate, evaluator } from '../shared/model/evaluate.ts';
+import { evaluator } from '../shared/model/evaluate.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
 import type { TableSpec } from '../shared/model/table.ts';
-import type { ColumnBuffer } from '../shared/parquet/columns.ts';
+import type { ColumnBuffer } from '../shared/parquet/column-buffer.ts';
 import { Unfit } from '../shared/types/type.ts';
 import { UNKNOWN } from './bytes.ts';
 import type { CsvBlock } from './csv.ts';
@@ -12,7 +12,6 @@ import { type Reject, sourceRow } from './reject.ts';
 interface Made extends Sink {
   /** The field of the record; -1 in batches from before a column was declared: it is null in their versions. */
   readonly field: number;
-  readonly evaluate: Evaluate;
 }
 
 /** Makes fact rows of the records of one header, into the columns of a part. */
@@ -54,8 +53,7 @@ export class FactMaker {
       at = next;
     }
     for (const buffer of this.#lacking) for (let lacking = into; lacking < row; lacking += 1) buffer.setNull(lacking);
-    block.at = at;
-    block.records += row - into;
+    block.advance(at, row - into);
     return row - into;
   }
 

@@ -1,6 +1,9 @@
 import type { Evaluate } from '../shared/model/evaluate.ts';
 import type { OutputColumn } from '../shared/model/expression.ts';
-import { BooleanBuffer, type ColumnBuffer, Int32Buffer, TextBuffer, WordsBuffer } from '../shared/parquet/columns.ts';
+import type { ColumnBuffer } from '../shared/parquet/column-buffer.ts';
+import { BooleanBuffer, Int32Buffer } from '../shared/parquet/columns.ts';
+import { TextBuffer } from '../shared/parquet/text-buffer.ts';
+import { WordsBuffer } from '../shared/parquet/words-buffer.ts';
 import { MICROS_PER_DAY } from '../shared/types/time.ts';
 import { type ColumnType, Unfit } from '../shared/types/type.ts';
 import { DATE_LENGTH, dateAt, digitAt, NO_DATE, TIME_LENGTH, timeAt, UNKNOWN } from './bytes.ts';
@@ -17,6 +20,9 @@ export interface Sink {
  * Reads the field that starts at `at`, of a record that ends before `end`, into row `row` of its columns. Returns where
  * the next one starts, or `UNKNOWN` where there can be no such row, or no such record: who asks then reads the record
  * by itself, and finds out.
+ *
+ * None looks at `end` while it goes on, since each looks at every byte, and the last before the end is a line end, where it
+ * stops: a reader that left out bytes would come into those of an older block.
  *
  * One look at each byte, and no string: of 2,000,000 orders (203 MB) this takes 0.5 s, where finding all fields first
  * and then reading them took 1.9 s, and making strings of them 9 s.

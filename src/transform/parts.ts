@@ -1,8 +1,10 @@
 import type { Part } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import type { FileColumn } from '../shared/parquet/arrow.ts';
-import { type ColumnBuffer, columnBuffer, TextBuffer } from '../shared/parquet/columns.ts';
+import type { ColumnBuffer } from '../shared/parquet/column-buffer.ts';
+import { columnBuffer } from '../shared/parquet/columns.ts';
 import { encodeParquet } from '../shared/parquet/parquet.ts';
+import { TextBuffer } from '../shared/parquet/text-buffer.ts';
 import type { Cell } from '../shared/types/type.ts';
 
 /** A part holds at most this many rows, and about this many bytes of text: what bounds the memory of a stage. */
@@ -80,12 +82,22 @@ export class PartWriter {
     // Who asks for it hears of its error, and nobody has to ask: the batch may have failed already.
     part.catch(() => undefined);
     this.#parts.push(part);
-    await this.#parts.at(-1 - PARTS_AT_WORK);
+    await this.#unlessOneFails(async () => this.#parts.at(-1 - PARTS_AT_WORK));
   }
 
   async close(): Promise<readonly Part[]> {
     await this.flush();
-    return Promise.all(this.#parts);
+    return this.#unlessOneFails(async () => Promise.all(this.#parts));
+  }
+
+  /** Nothing is still being written when whoever asks hears of an error: what the attempt took may be given back. */
+  async #unlessOneFails<T>(wait: () => Promise<T>): Promise<T> {
+    try {
+      return await wait();
+    } catch (error) {
+      await Promise.allSettled(this.#parts);
+      throw error;
+    }
   }
 
   async #write(number: number, rows: number): Promise<Part> {

@@ -1,7 +1,7 @@
 import { randomFrom } from '../../src/local/totesys/random.ts';
 import { NO_FIGURES, sum } from './figures.ts';
 import type { Ground } from './ground.ts';
-import { Matrix, onePerKind, type Point } from './matrix.ts';
+import { Matrix, onePerGroup, type Point } from './matrix.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Outcome } from './schedule.ts';
 import type { Spares } from './workers.ts';
@@ -12,12 +12,26 @@ export type Say = (line: string) => void;
 /** How many points are tried at once. */
 const WIDTH = 3;
 
+/** What is tried of a kind is drawn anew for each run. */
+const RUN = Date.now();
+
+/** The one with the number `at` of so many. */
+interface Share {
+  readonly at: number;
+  readonly of: number;
+}
+
+const WHOLE: Share = { at: 0, of: 1 };
+const MARK = 'putIfAbsent split/range';
+
 export interface MatrixOptions {
   readonly ground: Ground;
   readonly spares: Spares;
   readonly say: Say;
   /** One step of each kind, in place of all. */
   readonly oneOfAKind: boolean;
+  /** Of these points the share of one scenario among several, between which they have much in common. */
+  readonly share?: Share;
   /** When aborted, no other point is begun. */
   readonly signal: AbortSignal;
 }
@@ -26,10 +40,10 @@ export interface MatrixOptions {
 export async function tryScenario(
   scenario: Scenario,
   name: string,
-  { ground, spares, say, oneOfAKind, signal }: MatrixOptions,
+  { ground, spares, say, oneOfAKind, share = WHOLE, signal }: MatrixOptions,
 ): Promise<Pick<Outcome, 'figures' | 'found'>> {
   const matrix = await Matrix.prepare(scenario, ground, name, WIDTH);
-  const points = oneOfAKind ? someOf(matrix.points) : matrix.points;
+  const points = oneOfAKind ? someOf(matrix, share) : matrix.points;
   let tried = 0;
   const problems = await matrix.try(points, spares, signal, () => {
     tried += 1;
@@ -44,10 +58,17 @@ export async function tryScenario(
 
 /**
  * Which one of a kind is left to chance: in the long run it is all of them. Whoever is killed before a step leaves what
- * one leaves who is killed after the step before it.
+ * one leaves who is killed after the step before it. Of what a batch in ranges has in common with others, which are
+ * tried too, one fault is enough.
  */
-function someOf(points: readonly Point[]): readonly Point[] {
-  const random = randomFrom(Date.now(), 'points');
-  return onePerKind(points.filter(({ fault }) => fault !== 'killed before'), (group) => random.pick(group));
+function someOf({ points, common }: Pick<Matrix, 'points' | 'common'>, { at, of }: Share): readonly Point[] {
+  const random = randomFrom(RUN, 'points', at);
+  const groupOf = ({ kind, fault, nth }: Point): string => {
+    // Each mark leaves other ranges that are missing.
+    const what = kind.endsWith(MARK) ? `${kind} ${nth}` : kind;
+    return common.has(kind) ? what : `${fault} ${what}`;
+  };
+  const some = points.filter((point) => point.fault !== 'killed before' && randomFrom(RUN, groupOf(point)).int(0, of - 1) === at);
+  return onePerGroup(some, groupOf, (group) => random.pick(group));
 }
 

@@ -1,11 +1,13 @@
 import { runStage } from '../../src/cli/pipeline.ts';
 import type { PipelineContext } from '../../src/cli/context.ts';
 import { DirectoryLake } from '../../src/local/directory-lake.ts';
+import { type Random, randomFrom } from '../../src/local/totesys/random.ts';
 import { totesys } from '../../src/models/totesys/model.ts';
 import { PipelineError } from '../../src/shared/errors.ts';
 import type { Lake } from '../../src/shared/lake/lake.ts';
 import type { Model } from '../../src/shared/model/model.ts';
 import type { ReportEvent, Stage } from '../../src/shared/report.ts';
+import { runInRanges } from './in-ranges.ts';
 import { LakeSeam } from './lake-seam.ts';
 import { earlierMarket, market } from './market.ts';
 import { PostgresSeam } from './postgres-seam.ts';
@@ -36,6 +38,8 @@ export interface Job {
   readonly whole: boolean;
   /** How long a loader waits for another one; as long as at the command line where null. */
   readonly waitForLoader: string | null;
+  /** Batches are done in ranges, the smallest too. */
+  readonly inRanges: boolean;
   readonly plan: Plan;
 }
 
@@ -89,14 +93,20 @@ async function runStages(job: Job, context: PipelineContext): Promise<Pick<Done,
   const failures: Failure[] = [];
   let batches = 0;
   const { waitForLoader } = job;
+  const asked = { ...context, ...(waitForLoader === null ? {} : { waitForLoader }) };
   for (const stage of job.stages) {
     try {
-      batches += (await runStage(stage, { ...context, ...(waitForLoader === null ? {} : { waitForLoader }) })).batches;
+      batches += job.inRanges ? await runInRanges(stage, asked, luckOf(job.plan)) : (await runStage(stage, asked)).batches;
     } catch (error) {
       failures.push(failureOf(stage, error));
     }
   }
   return { failures, batches };
+}
+
+/** Where faults are left to chance, so is what becomes of messages. */
+function luckOf(plan: Plan): Random | null {
+  return plan !== null && 'seed' in plan && plan.chance > 0 ? randomFrom(0, plan.seed, 'messages') : null;
 }
 
 function failureOf(stage: Stage, error: unknown): Failure {

@@ -78,10 +78,17 @@ export class LakeSeam implements Lake {
 
   #step(call: Call, key: string): Step {
     const [root = '', table = ''] = key.split('/');
-    const place = root === 'log' || root === '' ? root : `${root}/${table}`;
+    const place = root === 'log' || root === '' ? root : root === 'split' ? splitPlace(key) : `${root}/${table}`;
     const kind = root === 'data' || root === 'mirror' ? `${root}/<table>` : place;
     return { name: `${this.#name}: ${call} ${place}`, kind: `${this.#name}: ${call} ${kind}` };
   }
+}
+
+/** What there is of plans: their batch and attempt are different in each run. */
+function splitPlace(key: string): string {
+  const [, , attempt = '', name = ''] = key.split('/');
+  if (name !== '') return `split/${name.replace(/(-\d+)?\.json$/, '')}`;
+  return attempt === '' ? 'split/<batch>' : 'split/<attempt>';
 }
 
 function lost(key: string): PipelineError {

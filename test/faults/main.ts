@@ -12,7 +12,7 @@ import { bundleWorker } from './bundle.ts';
 import { type Figures, isClean, lineOf, NO_FIGURES, sum } from './figures.ts';
 import { type Ground, startGround } from './ground.ts';
 import { startS3 } from './s3.ts';
-import { MARKET_SCENARIOS, TOTESYS_SCENARIOS } from './scenarios.ts';
+import { MARKET_SCENARIOS, RANGES_SCENARIOS, TOTESYS_SCENARIOS } from './scenarios.ts';
 import { Schedules } from './schedule.ts';
 import { Spares } from './workers.ts';
 
@@ -77,7 +77,7 @@ function tell(found: readonly string[], title: string, replay: string): void {
 async function tryMatrix(ground: Ground, program: string, progress: Progress): Promise<Progress> {
   const spares = new Spares(program, 2);
   let now = progress;
-  for (const [at, scenario] of [...MARKET_SCENARIOS, ...TOTESYS_SCENARIOS].entries()) {
+  for (const [at, scenario] of [...MARKET_SCENARIOS, ...RANGES_SCENARIOS, ...TOTESYS_SCENARIOS].entries()) {
     if (now.scenarios.includes(scenario.name)) continue;
     const oneOfAKind = TOTESYS_SCENARIOS.includes(scenario);
     const tried = { ground, spares, say, oneOfAKind, signal: interrupted.signal };

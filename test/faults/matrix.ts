@@ -26,21 +26,26 @@ const NOW = '2031-03-05T12:00:00.000Z';
 /** Nothing befalls it, and its steps are noted. */
 const WATCHING: Plan = { seed: '', chance: 0, faults: [] };
 const BEFORE = '2031-03-04T12:00:00.000Z';
+/** Fewer could be done without one of them being missing while another one is done. */
+const RANGES_AT_LEAST = 3;
 
 /** A scenario, played up to where faults are tried, in places of its own that are put back for each of them. */
 export class Matrix {
   readonly scenario: Scenario;
   readonly points: readonly Point[];
+  /** The kinds of steps that there are also where the same is done at once. Empty where it is. */
+  readonly common: ReadonlySet<string>;
   readonly #ground: Ground;
   readonly #lanes: Lane[];
   readonly #before: State;
   readonly #after: State;
 
-  private constructor(scenario: Scenario, ground: Ground, lanes: Lane[], undisturbed: Undisturbed) {
+  private constructor(scenario: Scenario, ground: Ground, lanes: Lane[], undisturbed: Undisturbed, common: ReadonlySet<string>) {
     this.scenario = scenario;
     this.#ground = ground;
     this.#lanes = lanes;
     this.points = undisturbed.points;
+    this.common = common;
     this.#before = undisturbed.before;
     this.#after = undisturbed.after;
   }
@@ -48,6 +53,7 @@ export class Matrix {
   /** @param width How many points are tried at once. */
   static async prepare(scenario: Scenario, ground: Ground, name: string, width: number): Promise<Matrix> {
     const source = await openDatabase(ground.sources, `source_${name}`);
+    const atOnce = scenario.inRanges ? await Lane.open(ground, { ...scenario, inRanges: false }, source.url, `${name}_at_once`) : null;
     const lanes: Lane[] = [];
     for (let lane = 0; lane < width; lane += 1) lanes.push(await Lane.open(ground, scenario, source.url, `${name}_${lane}`));
     const [first, ...others] = lanes;
@@ -55,13 +61,15 @@ export class Matrix {
     for (const change of scenario.before) {
       await change(source.client);
       await first.run(STAGES, BEFORE);
+      await atOnce?.run(STAGES, BEFORE);
     }
     await scenario.change?.(source.client);
     await source.client.end();
     for (const other of others) await other.follow(first);
     const undisturbed = await undisturbedRun(first);
+    const common = atOnce ? await sameAtOnce(undisturbed.after, atOnce, ground) : new Set<string>();
     for (const other of others) await other.keepAs(first);
-    return new Matrix(scenario, ground, lanes, undisturbed);
+    return new Matrix(scenario, ground, lanes, undisturbed, common);
   }
 
   /** Tries each of the points, and tells of each whose end is not that of the undisturbed run. */
@@ -90,6 +98,7 @@ export class Matrix {
       this.#checkBetween(withoutEmpty(await lane.state()));
       await lane.run(STAGES, NOW);
       deepStrictEqual(await lane.state(), this.#after, 'the end is not that of the undisturbed run');
+      deepStrictEqual(await lane.warehouse.unlogged(), [], 'staged tables are left behind');
       return null;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -125,11 +134,14 @@ export function titleOf({ fault, name, nth }: Point): string {
   return `${fault} at ${name} (${nth})`;
 }
 
-/** One point of each kind of step and fault. */
-export function onePerKind(points: readonly Point[], pick: (points: readonly Point[]) => Point): readonly Point[] {
+export function onePerGroup(
+  points: readonly Point[],
+  groupOf: (point: Point) => string,
+  pick: (points: readonly Point[]) => Point,
+): readonly Point[] {
   const groups = new Map<string, Point[]>();
   for (const point of points) {
-    const id = `${point.fault} ${point.kind}`;
+    const id = groupOf(point);
     groups.set(id, [...(groups.get(id) ?? []), point]);
   }
   return [...groups.values()].map((group) => pick(group));
@@ -157,9 +169,20 @@ async function undisturbedRun(lane: Lane): Promise<Undisturbed> {
   const points: Point[] = [];
   for (const stage of STAGES) {
     await lane.keep(stage);
-    points.push(...pointsOf(stage, (await lane.run([stage], NOW, WATCHING)).steps));
+    const { steps, events } = await lane.run([stage], NOW, WATCHING);
+    const ranges = events.filter((event) => event === 'range').length;
+    if (lane.isInRanges && ranges < RANGES_AT_LEAST) throw new Error(`${stage} was done in ${ranges} ranges`);
+    points.push(...pointsOf(stage, steps));
   }
   return { before, points, after: await lane.state() };
+}
+
+/** Ranges are to make no difference. @returns the kinds of steps that it takes without. */
+async function sameAtOnce(inRanges: State, atOnce: Lane, { warehouses }: Ground): Promise<ReadonlySet<string>> {
+  const { steps } = await atOnce.run(STAGES, NOW, WATCHING);
+  deepStrictEqual(inRanges, await atOnce.state(), 'in ranges it ends in another way than at once');
+  await discard(warehouses, atOnce.warehouse.client);
+  return new Set(steps.map(({ kind }) => kind));
 }
 
 /** A warehouse and a lake of which one point at a time is tried. */
@@ -181,10 +204,14 @@ class Lane {
     return new Lane(new Rewindable(client), scenario, { sourceUrl, warehouseUrl }, join(ground.lakes, name));
   }
 
+  get isInRanges(): boolean {
+    return this.#scenario.inRanges;
+  }
+
   job(stages: readonly Stage[], now: string, plan: Plan = null): Job {
     const lake = { directory: join(this.#lake, 'now') };
-    const { model } = this.#scenario;
-    return { ...this.#urls, stages, model, lake, now, whole: false, waitForLoader: null, plan };
+    const { model, inRanges } = this.#scenario;
+    return { ...this.#urls, stages, model, lake, now, whole: false, waitForLoader: null, inRanges, plan };
   }
 
   /** A run that nothing befalls. */

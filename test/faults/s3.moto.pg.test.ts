@@ -48,7 +48,7 @@ async function fresh({ proxy, client, warehouse, urls }: Scene) {
   const lake = { endpoint: proxy.endpoint, ingestion: await freshBucket(client), processed: await freshBucket(client) };
   const job: Job = {
     ...urls, lake, stages: ['ingest', 'transform', 'load'], model: 'market', now: '2031-03-05T12:00:00.000Z',
-    whole: false, waitForLoader: null, plan: null,
+    whole: false, waitForLoader: null, inRanges: false, plan: null,
   };
   const run = async (fault: (request: Request) => Fault | null): Promise<Done> => {
     proxy.fault = fault;

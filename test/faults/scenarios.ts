@@ -8,6 +8,8 @@ import { MARKET_SCHEMA } from './market.ts';
 export interface Scenario {
   readonly name: string;
   readonly model: ModelName;
+  /** All batches are done in ranges, and faults tried on that; without any they have to end as those that are not. */
+  readonly inRanges: boolean;
   /** What has happened before; each is brought to the warehouse before the next. */
   readonly before: readonly Change[];
   /** What the batch is to bring that faults are tried on; nothing where null. */
@@ -21,12 +23,14 @@ const sql = (text: string): Change => async (source) => void (await source.query
 const SOLD = `'2031-03-03 09:00:00', '2031-03-03 09:00:00'`;
 
 /** Two rows that do not fit: a price of three decimals, a stall that comes later. */
-const OPENING = `${MARKET_SCHEMA};
+const ROWS = `
   insert into town values (1, 'Ash'), (2, 'Birch');
   insert into stall values (1, 'apples', 1), (2, 'bread', 1), (3, 'cheese', 2);
   insert into sale select n, 1 + n % 3, n + 0.25, n, null, ${SOLD} from generate_series(1, 12) n;
   insert into sale values (20, 1, 9.999, 20, null, ${SOLD}), (21, 7, 1.50, 21, 'early', ${SOLD});
   insert into refund select n, 1 + n % 2, n + 0.5, n, '2031-03-03 10:00:00' from generate_series(1, 4) n`;
+
+const OPENING = `${MARKET_SCHEMA}; ${ROWS}`;
 
 /** Edited, silently too; new; deleted and inserted again; a town renamed; quarantined, released and mended. */
 const DAY = `
@@ -44,15 +48,25 @@ const DAY = `
   insert into refund values (9, 3, 1, 9, '2031-03-05 10:00:00')`;
 
 export const MARKET_SCENARIOS: readonly Scenario[] = [
-  { name: 'the first batch', model: 'market', before: [], change: sql(OPENING) },
-  { name: 'what changed', model: 'market', before: [sql(OPENING)], change: sql(DAY) },
-  { name: 'nothing new', model: 'market', before: [sql(OPENING), sql(DAY)], change: null },
+  { name: 'the first batch', model: 'market', inRanges: false, before: [], change: sql(OPENING) },
+  { name: 'what changed', model: 'market', inRanges: false, before: [sql(OPENING)], change: sql(DAY) },
+  { name: 'nothing new', model: 'market', inRanges: false, before: [sql(OPENING), sql(DAY)], change: null },
+];
+
+/** Sales on several pages, ten or so on each. */
+const WIDE_OPENING = `
+  ${MARKET_SCHEMA}; alter table sale set (fillfactor = 10); ${ROWS};
+  insert into sale select n, 1 + n % 3, n + 0.25, n, null, ${SOLD} from generate_series(101, 140) n`;
+
+export const RANGES_SCENARIOS: readonly Scenario[] = [
+  { name: 'the first batch, in ranges', model: 'market', inRanges: true, before: [], change: sql(WIDE_OPENING) },
+  { name: 'what changed, in ranges', model: 'market', inRanges: true, before: [sql(WIDE_OPENING)], change: sql(DAY) },
 ];
 
 const FIRST_YEAR: Change = async (source) => void (await generateTotesys(source, { orders: 40, seed: 5 }));
 const NEXT_DAY: Change = async (source) => void (await liveOneDay(source, { seed: 6 }));
 
 export const TOTESYS_SCENARIOS: readonly Scenario[] = [
-  { name: 'the first batch of totesys', model: 'totesys', before: [], change: FIRST_YEAR },
-  { name: 'a day of totesys', model: 'totesys', before: [FIRST_YEAR], change: NEXT_DAY },
+  { name: 'the first batch of totesys', model: 'totesys', inRanges: false, before: [], change: FIRST_YEAR },
+  { name: 'a day of totesys', model: 'totesys', inRanges: false, before: [FIRST_YEAR], change: NEXT_DAY },
 ];

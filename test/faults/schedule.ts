@@ -17,7 +17,7 @@ import { Writer, WRITTEN_DOWN } from './writer.ts';
 export interface Outcome {
   readonly figures: Figures;
   /** So that a schedule in which nothing happens is noticed. */
-  readonly happened: { readonly versions: number; readonly kills: number; readonly faults: number };
+  readonly happened: { readonly versions: number; readonly kills: number; readonly faults: number; readonly ranges: number };
   /** The first few of what was found, for people. */
   readonly found: readonly string[];
 }
@@ -161,7 +161,7 @@ async function within<T>(work: Promise<T>, otherwise: string): Promise<T> {
 
 const SHOWN = 8;
 
-function outcomeOf(verdict: Verdict, { runs, kills, faults, bugs }: ReturnType<Crew['told']>, stuck: readonly string[]): Outcome {
+function outcomeOf(verdict: Verdict, { runs, ranges, kills, faults, bugs }: ReturnType<Crew['told']>, stuck: readonly string[]): Outcome {
   const { lost, doubled, outOfOrder, wrong, versions } = verdict;
   const others = [...wrong, ...bugs, ...stuck];
   const counts = { lost: lost.length, doubled: doubled.length, outOfOrder: outOfOrder.length, failures: others.length };
@@ -171,5 +171,5 @@ function outcomeOf(verdict: Verdict, { runs, kills, faults, bugs }: ReturnType<C
     ...outOfOrder.slice(0, SHOWN).map((what) => `out of order: ${what}`),
     ...others.slice(0, SHOWN),
   ];
-  return { figures: { ...NO_FIGURES, ...counts, runs, seeds: 1 }, happened: { versions, kills, faults }, found };
+  return { figures: { ...NO_FIGURES, ...counts, runs, seeds: 1 }, happened: { versions, kills, faults, ranges }, found };
 }

@@ -31,16 +31,19 @@ test('whatever happens to nine workers at once, every state that a batch saw is 
   const runner = await schedules();
   const started = performance.now();
   let figures = NO_FIGURES;
-  let happened = { versions: 0, kills: 0, faults: 0 };
+  let happened = { versions: 0, kills: 0, faults: 0, ranges: 0 };
   for (let seed = FIRST; figures.seeds < AT_LEAST_SEEDS || performance.now() - started < AT_LEAST_MS; seed += 1) {
     const outcome = await runner.run(seed);
     figures = sum(figures, outcome.figures);
-    const { versions, kills, faults } = outcome.happened;
-    happened = { versions: happened.versions + versions, kills: happened.kills + kills, faults: happened.faults + faults };
+    const { versions, kills, faults, ranges } = outcome.happened;
+    happened = {
+      versions: happened.versions + versions, kills: happened.kills + kills, faults: happened.faults + faults, ranges: happened.ranges + ranges,
+    };
     expect({ seed, isClean: isClean(outcome.figures), found: outcome.found }).toEqual({ seed, isClean: true, found: [] });
   }
-  console.log(`${lineOf(figures)} (${happened.versions} versions, ${happened.kills} kills, ${happened.faults} faults)`);
+  console.log(`${lineOf(figures)} (${happened.versions} versions, ${happened.kills} kills, ${happened.faults} faults, ${happened.ranges} ranges)`);
   // A schedule in which nothing happens proves nothing.
   expect(Math.min(happened.kills, happened.faults)).toBeGreaterThan(figures.seeds / 4);
+  expect(happened.ranges).toBeGreaterThan(figures.seeds);
   expect(happened.versions).toBeGreaterThan(figures.seeds * 80);
 }, 1_200_000);

@@ -62,6 +62,11 @@ async function texts(client: pg.Client, sql: string): Promise<readonly string[]>
 const OTHERS = `
   select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
 
+/** Tables of a batch in hand, which are there for as long as it is. */
+const UNLOGGED = `
+  select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'pipeline' and c.relkind = 'r' and c.relpersistence = 'u' order by 1`;
+
 const EMPTY = `
   drop schema if exists pipeline cascade; drop schema public cascade; create schema public`;
 
@@ -93,6 +98,13 @@ export class Rewindable {
   async rewind(): Promise<void> {
     await this.client.query(OTHERS);
     await this.client.query(this.#tables.length === 0 ? EMPTY : this.#refill());
+    const unlogged = await this.unlogged();
+    if (unlogged.length > 0) await this.client.query(`drop table ${unlogged.join(', ')}`);
+  }
+
+  /** What is staged, or was. */
+  async unlogged(): Promise<readonly string[]> {
+    return texts(this.client, UNLOGGED);
   }
 
   #refill(): string {

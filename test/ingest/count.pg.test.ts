@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe as readDescriptions } from '../../src/ingest/catalog.ts';
+import { countRows } from '../../src/ingest/count.ts';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { logKey } from '../../src/shared/lake/key.ts';
 import { int, text } from '../../src/shared/model/column.ts';
@@ -109,6 +111,30 @@ describe('however many rows change', () => {
     expect(await source.rows()).toEqual({ item: 12_000 });
     expect([await counted(source), warnings(source)]).toEqual([41_995, []]);
   });
+});
+
+test('a table that grows while it is counted still shows where its changes are', async () => {
+  const source = await harness(await sourceServer(), `
+    create table item (item_id int primary key, name text not null) with (fillfactor = 45);
+    alter table item alter column name set storage plain;
+    insert into item select id, repeat('x', 3000) from generate_series(1, 511) id`, item);
+  const client = await connectTo(source.url);
+  await client.query('begin isolation level repeatable read read only');
+  const oid = (await client.query<{ oid: string }>(`select 'item'::regclass::oid::text as oid`)).rows[0]?.oid ?? '';
+  const description = (await readDescriptions(client, new Map([[oid, ['item_id', 'name']]]))).get(oid);
+  if (!description) throw new Error('it was not described');
+  const pages = async () => (await source.sql.query<{ pages: number }>(`select pg_relation_size('item')::int / 8192 as pages`)).rows[0]?.pages;
+  expect(await pages()).toBe(511);
+  const counting = countRows(client, 'public', { table: item.spec, description }, `item_id = 300 and pg_sleep(1) is not null`);
+  // It has been measured, and is being counted.
+  await vi.waitFor(async () => {
+    const { rows } = await source.sql.query(`select from pg_stat_activity where wait_event = 'PgSleep'`);
+    expect(rows).toHaveLength(1);
+  });
+  await source.sql.query(`insert into item select id, repeat('y', 3000) from generate_series(512, 1100) id`);
+  const counted = await counting;
+  expect(await pages()).toBeGreaterThan(1_024);
+  expect(counted).toEqual({ rows: 511, changed: 1, places: `ctid = any('{"(299,1)"}'::tid[])` });
 });
 
 /** The entry as it was before there were statistics, positions, counts and witnesses in it. */

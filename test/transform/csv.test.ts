@@ -169,3 +169,15 @@ test('a field of 20 MB is put together a few times, not once a chunk', async () 
   expect(bytes.length / 65_536).toBeGreaterThan(300);
   expect(joined).toBeLessThan(30);
 });
+
+test('behind a long record blocks are short again', async () => {
+  const rows = Array.from({ length: 4_000 }, (_, id) => [String(id), 'y'.repeat(1_000)] as const);
+  const bytes = Buffer.from(csvText(['a', 'b'], [['0', 'x'.repeat(5_000_000)], ...rows]));
+  const sizes: number[] = [];
+  for await (const block of decodeCsv(KEY, chunked(bytes, [65_536]))) {
+    sizes.push(block.bytes.length);
+    recordsIn(block);
+  }
+  expect(Math.max(...sizes)).toBe(8 * 1024 * 1024);
+  expect(sizes.at(-1)).toBe(1024 * 1024);
+});

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { bytesOf } from '../../src/shared/lake/read.ts';
 import { columnCells } from '../../src/shared/parquet/cells.ts';
@@ -86,4 +87,25 @@ test('a part does not keep the chunks that its texts came in', async () => {
   // 50 MB went through.
   expect(heapMegabytes() - before).toBeLessThan(10);
   expect(rowsOf(await writer.close())).toBe(200);
+});
+
+test('when one part cannot be written, the others have come to their end before anybody hears of it', async () => {
+  const open = new Set<string>();
+  const put = async (key: string): Promise<number> => {
+    if (key.endsWith('-0')) throw new Error('the disk is full');
+    open.add(key);
+    await sleep(50);
+    open.delete(key);
+    return 1;
+  };
+  const writer = new PartWriter({ put }, COLUMNS, (part) => `part-${part}`);
+  const all = async (): Promise<void> => {
+    for (let part = 0; part < 4; part += 1) {
+      writer.add([part, 'note']);
+      await writer.flush();
+    }
+  };
+  await expect(all()).rejects.toThrow('the disk is full');
+  expect([...open]).toEqual([]);
+  await expect(writer.close()).rejects.toThrow('the disk is full');
 });

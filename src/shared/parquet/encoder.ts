@@ -22,7 +22,7 @@ interface Waiting {
 const WORKER = fileURLToPath(new URL('./parquet-worker.mjs', import.meta.url));
 
 let canHelp: boolean | undefined;
-let helper: EncodingThread | undefined;
+let helper: EncodingThread | null = null;
 
 /** Starts it, so that it is ready when it is needed: that takes it a fifth of a second. */
 export function startEncoder(): void {
@@ -36,9 +36,20 @@ export function encodeBeside(columns: readonly FilledColumn[]): Promise<Uint8Arr
 
 function encoder(): EncodingThread | null {
   canHelp ??= availableParallelism() > 1 && existsSync(WORKER);
-  if (!canHelp) return null;
-  if (!helper || helper.isOver) helper = new EncodingThread();
+  // One that could not go on would not the next time either.
+  if (!canHelp || helper?.isOver === true) return null;
+  helper ??= startThread();
+  if (helper === null) canHelp = false;
   return helper;
+}
+
+/** A process may not be allowed another thread. */
+function startThread(): EncodingThread | null {
+  try {
+    return new EncodingThread();
+  } catch {
+    return null;
+  }
 }
 
 class EncodingThread {
