@@ -235,7 +235,7 @@ variable "maximum_event_age_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrent executions to reserve for, and limit to, a stage. None by default: a new account has 10 in all and cannot reserve any. 1 saves work; correctness does not need it. It counts the workers of a large batch too (backfill_workers): with 1 they wait for each other, and for the looks."
+  description = "Concurrent executions to reserve for, and limit to, a stage. None by default: a new account has 10 in all and cannot reserve any. 1 saves work; correctness does not need it. It counts the workers of a large batch too: with fewer than backfill_workers and two for the looks, SQS delivers ranges that Lambda then throttles, and a range that had five such deliveries is among the dead letters, though nothing is wrong with it."
   type        = number
   default     = null
 

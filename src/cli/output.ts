@@ -83,8 +83,9 @@ function lineOf(event: ReportEvent): string | null {
   const stage = event.stage.padEnd(10);
   switch (event.event) {
     case 'batch': {
-      const seconds = (event.seconds ?? 0).toFixed(2);
-      return `${stage} batch ${event.batch}: ${count(event.rows, 'row')} in ${seconds} s${aside(event)}`;
+      // One that was done in ranges by several has none of its own.
+      const took = event.seconds === undefined ? '' : ` in ${event.seconds.toFixed(2)} s`;
+      return `${stage} batch ${event.batch}: ${count(event.rows, 'row')}${took}${aside(event)}`;
     }
     case 'lost':
       return `${stage} batch ${event.batch}: another worker committed it first`;

@@ -157,7 +157,7 @@ async function readTables(
     const isCut = cuts?.cuts.some((cut) => cut.table === name) === true;
     if (plan.unexpected) warn(input, name, `read whole: ${plan.whole}`);
     const copied = await readTable({ ...input, snapshot }, isCut ? { ...plan, where: false } : plan);
-    const read = plan.table.strategy.kind === 'xmin' ? await vouch(input, plan, snapshot, copied, rows, confirmed) : copied;
+    const read = plan.table.strategy.kind === 'xmin' ? await vouch({ ...input, isCut }, plan, snapshot, copied, rows, confirmed) : copied;
     tables[name] = read;
     // Of a batch that is read in ranges it is told when it is committed.
     if (read.rows === 0 || cuts !== null) continue;
@@ -183,7 +183,7 @@ async function count({ client, schema }: BatchInput, plan: TablePlan): Promise<C
 
 /** Adds what the next batch proves its completeness and its past by. */
 async function vouch(
-  { client, schema }: BatchInput,
+  { client, schema, isCut }: BatchInput & { readonly isCut: boolean },
   plan: TablePlan,
   snapshot: Snapshot,
   read: IngestedTable,
@@ -191,7 +191,7 @@ async function vouch(
   confirmed: Testimony['confirmed'],
 ): Promise<IngestedTable> {
   const rows = plan.where === true ? read.rows : counted;
-  const witnesses = await nextWitnesses(client, schema, plan, snapshot, confirmed.get(plan.table.name) ?? []);
+  const witnesses = await nextWitnesses(client, schema, plan, snapshot, confirmed.get(plan.table.name) ?? [], isCut);
   return { ...read, ...(rows === null ? {} : { rows_in_source: rows }), witnesses: [...witnesses] };
 }
 

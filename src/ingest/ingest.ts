@@ -104,7 +104,7 @@ async function ingestNext(
     ...read,
   };
   if (context.split && cuts) {
-    await beginPlan(context, context.split, entry, cuts);
+    await beginPlan(context, context.split, entry, previous, cuts);
     tellUndeclared();
     return { batches: 0, head: batch - 1, isUpToDate: false, detail };
   }

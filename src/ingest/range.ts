@@ -16,7 +16,7 @@ import type { IngestContext } from './ingest.ts';
 import { copyRows } from './part.ts';
 import { blocksCondition } from './ranges.ts';
 import { changedSince, HALF_CIRCLE, parseSnapshot, type Snapshot, SOURCE_SETTINGS } from './session.ts';
-import { type Changes, commitPlan, type IngestMark, type IngestPlan, splitsIn, type TableRange } from './split-plan.ts';
+import { type Changes, commitPlan, type IngestMark, type IngestPlan, type IngestSplits, isNext, splitsIn, type TableRange } from './split-plan.ts';
 import { checkRelations } from './structure.ts';
 
 /**
@@ -27,6 +27,8 @@ import { checkRelations } from './structure.ts';
  * row there. One that was updated or deleted since is not in this batch at all; its new version is in the next.
  *
  * Until then, minutes later, the warehouse may lack a dimension's row that a fact refers to: that fact waits in quarantine.
+ * And a dimension may show null where it looks up a column of such a row. Tables that are looked up in are cut all the
+ * same: those are small, which are read at once, or the batch takes long enough for their ranges to be worth it.
  */
 
 /** Reads a range of a batch, and commits the batch if that was the last one. */
@@ -41,23 +43,47 @@ export async function workRange(context: IngestContext, ref: RangeRef): Promise<
 async function work(context: IngestContext, ref: RangeRef): Promise<RangeOutcome> {
   const log = new Log(context.ingestion, ingestionEntrySchema);
   const splits = splitsIn(context.ingestion);
-  if ((await log.head(ref.batch - 1)) >= ref.batch) return 'gone';
-  const plan = await splits.planOf(ref);
-  if (plan === null) return 'gone';
-  const task = taskOf(context, plan, ref);
-  if (!(await splits.isDone(ref))) {
-    const made = await againAfterConflict(context.report, () => readFrom(context, task));
-    if (typeof made === 'string') {
-      context.report({ event: 'warning', stage: 'ingest', batch: ref.batch, table: task.table.name, message: `${task.table.name}: ${made}` });
-      await splits.giveUp(plan, made);
-      return 'gone';
-    }
-    await splits.mark(ref, made);
-    const { rows = 0, bytes = 0 } = made.part ?? {};
-    context.report({ event: 'range', stage: 'ingest', batch: ref.batch, table: task.table.name, rows, bytes });
+  if ((await log.head(ref.batch - 1)) >= ref.batch) {
+    // It was begun, or the batch read at once, since whoever committed it looked for plans.
+    await splits.retire(ref.batch);
+    return 'gone';
   }
+  const plan = await splits.planOf(ref, context.model.hash);
+  if (plan === null || !(await isNext(log, plan))) return 'gone';
+  const task = taskOf(context, plan, ref);
+  if (!(await splits.isDone(ref)) && !(await read(context, splits, task))) return 'gone';
   if ((await splits.missing(plan)).length > 0) return 'done';
+  // A range takes minutes.
+  if (!(await isNext(log, plan))) return 'gone';
   return (await commitPlan({ ...context, log, splits }, plan)) === 'won' ? 'committed' : 'gone';
+}
+
+/** Reads a range and marks it. @returns whether its plan can still be carried out. */
+async function read(context: IngestContext, splits: IngestSplits, task: Task): Promise<boolean> {
+  const { plan: { batch, attempt }, number: range, table } = task;
+  const made = await againAfterConflict(context.report, () => readFrom(context, task));
+  if (typeof made === 'string') {
+    await fail(context, splits, task, made);
+    return false;
+  }
+  await splits.mark({ batch, attempt, range }, made);
+  const { rows = 0, bytes = 0 } = made.part ?? {};
+  context.report({ event: 'range', stage: 'ingest', batch, table: table.name, rows, bytes });
+  return true;
+}
+
+/** Plans of one batch that could not be finished: from so many on there will be no end of it by itself. */
+const FAILED_MAX = 3;
+
+/** Gives a plan up. The next look begins another one, also where somebody is told to see to it. */
+async function fail({ report }: IngestContext, splits: IngestSplits, { plan, table }: Task, reason: string): Promise<void> {
+  const { batch } = plan;
+  report({ event: 'warning', stage: 'ingest', batch, table: table.name, message: `${table.name}: ${reason}` });
+  const failed = await splits.fail(plan, reason);
+  if (failed < FAILED_MAX) return;
+  const message = `${failed} times batch ${batch} was begun in ranges and could not be finished, now because of table ${table.name}: ${reason}`;
+  const remedy = 'have nothing rewrite or replace it (VACUUM FULL, CLUSTER, TRUNCATE, ALTER TABLE) until its batch is read, or read it at once, by `starling ingest`';
+  throw new PipelineError('source_failed', `${message}; ${remedy}`, { batch, table: table.name });
 }
 
 /** A range with what the plan says of its table. */
@@ -71,9 +97,6 @@ interface Task {
 }
 
 function taskOf({ model }: IngestContext, plan: IngestPlan, { batch, range: number }: RangeRef): Task {
-  if (plan.model !== model.hash) {
-    throw new PipelineError('model_mismatch', `batch ${batch} is being read by another model than this build has`, { batch });
-  }
   const range = plan.ranges[number];
   const table = model.tables.find(({ name }) => name === range?.table);
   const draft = plan.entry.tables[range?.table ?? ''];

@@ -3,7 +3,7 @@ import { PipelineError } from '../shared/errors.ts';
 import { type IngestedTable, type IngestionEntry, ingestionEntrySchema, partSchema, withoutPrototype } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
 import type { Log } from '../shared/lake/log.ts';
-import { splitPlanBase, Splits } from '../shared/lake/split.ts';
+import { commitOnce, splitPlanBase, Splits } from '../shared/lake/split.ts';
 import type { Report } from '../shared/report.ts';
 import { parseSnapshot } from './session.ts';
 
@@ -29,6 +29,8 @@ export type Cut = v.InferOutput<typeof cutSchema>;
 
 const planFields = v.object({
   ...splitPlanBase,
+  /** The attempt of the batch before, behind whose cursors it reads on; null for batch 1. */
+  previous: v.nullable(v.pipe(v.string(), v.uuid())),
   /** Every table was asked to be read whole. */
   whole: v.boolean(),
   /** Its `committed_at` is that of the plan. Of the tables that are cut it has what they are, and no rows. */
@@ -61,6 +63,12 @@ export function splitsIn(lake: Lake): IngestSplits {
   return new Splits<IngestPlan, IngestMark>(lake, planSchema, markSchema);
 }
 
+/** Whether the log still ends with the batch that a plan reads on behind: an operator can take batches back. */
+export async function isNext(log: Log<IngestionEntry>, { batch, previous }: IngestPlan): Promise<boolean> {
+  if ((await log.head(batch - 1)) !== batch - 1) return false;
+  return batch === 1 || (await log.read(batch - 1)).attempt === previous;
+}
+
 interface Committing {
   readonly log: Log<IngestionEntry>;
   readonly splits: IngestSplits;
@@ -71,9 +79,8 @@ interface Committing {
 /** Commits the batch of a plan of which every range is marked. Whoever finds it so may; only one entry comes of it. */
 export async function commitPlan({ log, splits, report, now }: Committing, plan: IngestPlan): Promise<'won' | 'lost'> {
   const entry = entryOf(plan, await splits.marks(plan), now());
-  const outcome = await log.commit(entry);
-  // Whoever takes the entry out of the log means the batch to be read again.
-  await splits.giveUp(plan, 'its batch is committed').catch(() => undefined);
+  const outcome = await commitOnce(log, entry);
+  await splits.retire(plan.batch);
   const { batch } = plan;
   let rows = 0;
   for (const [table, read] of Object.entries(entry.tables)) {
@@ -82,8 +89,8 @@ export async function commitPlan({ log, splits, report, now }: Committing, plan:
     const bytes = read.parts.reduce((sum, part) => sum + part.bytes, 0);
     report({ event: 'table', stage: 'ingest', batch, table, rows: read.rows, bytes });
   }
-  const seconds = Math.max(0, (now().getTime() - Date.parse(entry.snapshot_at)) / 1000);
-  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows, seconds });
+  // Not how long it took: that is hours of many, and whoever is told takes it for what one call needs.
+  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'ingest', batch, rows });
   return outcome;
 }
 

@@ -37,13 +37,11 @@ async function openPlan(
   splits: IngestSplits,
   previous: IngestionEntry | null,
 ): Promise<IngestPlan | null> {
-  for (;;) {
-    const plan = await splits.find((previous?.batch ?? 0) + 1, model.hash);
-    if (plan === null) return null;
-    const isOfThisLog = previous === null || previous.log_id === plan.entry.log_id;
-    if (isOfThisLog && (plan.whole || !whole)) return plan;
-    await splits.giveUp(plan, isOfThisLog ? 'every table is to be read whole' : 'it is of another log');
-  }
+  return splits.findStanding((previous?.batch ?? 0) + 1, model.hash, (plan) => {
+    if (previous !== null && previous.log_id !== plan.entry.log_id) return 'it is of another log';
+    if ((previous?.attempt ?? null) !== plan.previous) return 'the batch before it is another by now';
+    return whole && !plan.whole ? 'every table is to be read whole' : null;
+  });
 }
 
 /** Begins to read a batch in ranges. `entry` says what was read at once, and of the tables that are cut what they are. */
@@ -51,10 +49,12 @@ export async function beginPlan(
   { model, ingestion, whole = false }: SplitContext,
   split: Splitting,
   entry: IngestionEntry,
+  before: IngestionEntry | null,
   { cuts, ranges }: Cuts,
 ): Promise<void> {
   const { batch, attempt } = entry;
-  const plan: IngestPlan = { format: 1, batch, attempt, model: model.hash, whole, entry, cuts: [...cuts], ranges: [...ranges] };
+  const previous = before?.attempt ?? null;
+  const plan: IngestPlan = { format: 1, batch, attempt, model: model.hash, previous, whole, entry, cuts: [...cuts], ranges: [...ranges] };
   const splits = splitsIn(ingestion);
   await splits.begin(plan);
   await split.send(await splits.missing(plan));

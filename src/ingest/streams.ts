@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Part } from '../shared/lake/entries.ts';
 import type { TableSpec } from '../shared/model/table.ts';
@@ -28,9 +29,13 @@ const SHARED_MIN_PAGES = 2_048;
 const [SLICE_MIN_PAGES, SLICE_MAX_PAGES] = [1_024, 32_768];
 const SLICES_OF_EACH = 4;
 
+/** Who waits for the others looks up this often: its session ends where it stays idle in its transaction for long. */
+const AWAKE_MS = 60_000;
+
 /** Before 14 there are no TID range scans: each slice would be a scan of the whole table. */
 const PAGES = `
-  select pg_catalog.pg_relation_size(leaf) / current_setting('block_size')::int as pages
+  select pg_catalog.pg_relation_size(leaf) / current_setting('block_size')::int as pages,
+    pg_catalog.pg_table_size(leaf) / current_setting('block_size')::int as all_pages
   from unnest($1::oid[]) as leaf
   where current_setting('server_version_num')::int >= 140000`;
 
@@ -42,11 +47,19 @@ export async function whatToShare(
   const isWhole = where === true && table.strategy.kind === 'xmin' && description.foreign === null;
   if (!isWhole) return null;
   const oids = description.leaves.map(({ oid }) => oid);
-  const pages = (await client.query<{ pages: string }>(PAGES, [oids])).rows.map((row) => Number(row.pages));
-  const all = pages.reduce((sum, leaf) => sum + leaf, 0);
-  if (all < SHARED_MIN_PAGES) return null;
+  const { rows } = await client.query<{ pages: string; all_pages: string }>(PAGES, [oids]);
+  const pages = rows.map((row) => Number(row.pages));
+  const heap = sum(pages);
+  // With what lies out of line, which can be a thousand times as much as the rows themselves.
+  const all = sum(rows.map((row) => Number(row.all_pages)));
+  if (heap === 0 || all < SHARED_MIN_PAGES) return null;
   const wanted = Math.ceil(all / (STREAMS * SLICES_OF_EACH));
-  return cutAcross(pages, Math.min(SLICE_MAX_PAGES, Math.max(SLICE_MIN_PAGES, wanted)));
+  const slicePages = Math.min(SLICE_MAX_PAGES, Math.max(SLICE_MIN_PAGES, wanted));
+  return cutAcross(pages, Math.max(1, Math.floor((slicePages * heap) / all)));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
 }
 
 /** Reads the slices, by this connection and those that join it. When one fails, all do, and all connections are cut. */
@@ -54,6 +67,7 @@ export async function copyByStreams(
   input: StreamsInput,
   table: TableSpec,
   slices: readonly Blocks[],
+  awakeMs: number = AWAKE_MS,
 ): Promise<{ readonly parts: readonly Part[]; readonly digest: null }> {
   const left = slices.entries();
   const read = new Map<number, readonly Part[]>();
@@ -66,11 +80,22 @@ export async function copyByStreams(
     crew.complete();
   };
   const invitation = await invite(input.client);
-  const others = Array.from({ length: Math.min(STREAMS, slices.length) - 1 }, async () =>
-    crew.with(await join(input, table, invitation, crew.boarding), work));
-  await Promise.all([crew.guard(work(input.client)), ...others]);
+  const others = Promise.all(Array.from({ length: Math.min(STREAMS, slices.length) - 1 }, async () =>
+    crew.with(await join(input, table, invitation, crew.boarding), work)));
+  await Promise.all([crew.guard(work(input.client).then(async () => stayAwake(input.client, others, awakeMs))), others]);
   crew.throwIfFailed();
   return { parts: slices.flatMap((_slice, number) => read.get(number) ?? []), digest: null };
+}
+
+/** Asks the server for nothing, now and then, until something is over. */
+async function stayAwake(client: pg.Client, until: Promise<unknown>, everyMs: number): Promise<void> {
+  const over = new AbortController();
+  until.finally(() => over.abort()).catch(() => undefined);
+  for (;;) {
+    await sleep(everyMs, undefined, { signal: over.signal }).catch(() => undefined);
+    if (over.signal.aborted) return;
+    await client.query('select');
+  }
 }
 
 /** The connections that read a table together. */
@@ -127,7 +152,13 @@ const SEEN = `
   pg_catalog.concat_ws(' ', pg_catalog.pg_current_snapshot(), pg_catalog.current_database(),
     pg_catalog.pg_postmaster_start_time()) as seen`;
 
-async function invite(client: pg.Client): Promise<Invitation> {
+/** Asked for before: it fails the transaction, and may not be tried in a subtransaction. */
+const MAY_EXPORT = `
+  select pg_catalog.has_function_privilege('pg_catalog.pg_export_snapshot()', 'execute')::text as may`;
+
+/** Null where it may not be shown to others. */
+async function invite(client: pg.Client): Promise<Invitation | null> {
+  if ((await client.query<{ may: string }>(MAY_EXPORT)).rows[0]?.may !== 'true') return null;
   const query = `select pg_catalog.pg_export_snapshot() as snapshot, ${SEEN}`;
   const { snapshot = '', seen = '' } = (await client.query<Partial<Invitation>>(query)).rows[0] ?? {};
   return { snapshot, seen };
@@ -135,25 +166,31 @@ async function invite(client: pg.Client): Promise<Invitation> {
 
 /**
  * Another connection that has locked the table and sees the batch's snapshot; null where there is none to be had, for
- * whatever reason: then there are fewer. It does not wait for a lock, since somebody who waits for the table holds up
- * all who come after, and the batch ends sooner without.
+ * whatever reason, also one that hangs: then there are fewer. It does not wait for a lock, since somebody who waits for
+ * the table holds up all who come after, and the batch ends sooner without.
  */
 async function join(
   input: StreamsInput,
   table: TableSpec,
-  { snapshot, seen }: Invitation,
+  invitation: Invitation | null,
   boarding: AbortSignal,
 ): Promise<pg.Client | null> {
+  if (invitation === null) return null;
   const client = await input.connectMore(boarding).catch(() => null);
   if (client === null) return null;
+  const giveUp = (): void => destroy(client);
+  boarding.addEventListener('abort', giveUp);
   try {
+    boarding.throwIfAborted();
     await client.query('begin isolation level repeatable read read only');
     await client.query(`lock table ${qualified(input.schema, table.name)} in access share mode nowait`);
-    await client.query(`set transaction snapshot ${literal(snapshot)}`);
+    await client.query(`set transaction snapshot ${literal(invitation.snapshot)}`);
     const { rows } = await client.query<{ seen: string }>(`select ${SEEN}`);
-    if (rows[0]?.seen === seen) return client;
+    if (rows[0]?.seen === invitation.seen) return client;
   } catch {
     // It goes on without.
+  } finally {
+    boarding.removeEventListener('abort', giveUp);
   }
   await close(client);
   return null;

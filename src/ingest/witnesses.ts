@@ -107,17 +107,18 @@ function unchanged(previous: IngestedTable, rows: readonly Sighting[]): readonly
 
 const identity = ({ leaf, ctid, xmin, key, digest }: Witness) => [leaf, ctid, xmin, digest, key].join(' ');
 
-/** The latest of the rows that a batch reads, and what is left of earlier witnesses. */
+/** The latest of the rows that a batch reads, and what is left of earlier witnesses. @param isCut It is read in ranges. */
 export async function nextWitnesses(
   client: pg.Client,
   schema: string,
   { table, description, where }: Pick<TablePlan, 'table' | 'description' | 'where'>,
   snapshot: Snapshot,
   confirmed: readonly Witness[],
+  isCut: boolean,
 ): Promise<readonly Witness[]> {
   if (where === false) return confirmed;
   const latest = async (among: string) => latestRows(client, schema, table, among);
-  const rows = await (where === true ? latestOfAll(client, description, snapshot, latest) : latest(where));
+  const rows = await (where === true ? latestOfAll(client, description, snapshot, latest, isCut) : latest(where));
   const known = new Set(rows.map(identity));
   return [...rows, ...confirmed.filter((witness) => !known.has(identity(witness)))].slice(0, WITNESSES);
 }
@@ -143,16 +144,19 @@ const PAGES = `
 
 /**
  * Those at the end of the table, and before them those anywhere that are later than all of these: of 2,000,000 rows that
- * is a scan, where to sort them all by age takes as long as five.
+ * is a scan, where to sort them all by age takes as long as five. Of a table that is too large for one process it would
+ * be minutes under the snapshot of the plan, and any rows that this shows will do.
  */
 async function latestOfAll(
   client: pg.Client,
   { leaves }: Description,
   { xmax }: Snapshot,
   latest: Latest,
+  isCut: boolean,
 ): Promise<readonly Witness[]> {
   const { rows } = await client.query<{ pages: string | null }>(PAGES, [leaves.map(({ oid }) => oid)]);
   const end = await latest(`ctid >= '(${Math.max(0, Number(rows[0]?.pages ?? 0) - END_PAGES)},0)'::tid`);
+  if (isCut) return end;
   const [newest] = end;
   if (!newest) return latest('true');
   const later = xmax - BigInt.asUintN(32, xmax - BigInt(newest.xmin)) + 1n;

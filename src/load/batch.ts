@@ -9,7 +9,7 @@ import { loadFact } from './fact.ts';
 import { AnotherLoader, claim, type Counts, recordCounts, type TableCounts } from './ledger.ts';
 import { loadRejects } from './quarantine.ts';
 import { releaseFact } from './release.ts';
-import { dropLeftOver, dropTables, factsOf, lookForStaged, stagedTable, type StagedTables } from './staged.ts';
+import { dropLeftOver, lookForStaged, stagedTable, type StagedTables } from './staged.ts';
 
 export interface BatchInput {
   readonly client: pg.Client;
@@ -49,15 +49,14 @@ export async function loadBatch(input: BatchInput): Promise<Counts | 'lost' | 'b
     await loadRejected(target, input, isSkipped, counts);
     const all = Object.fromEntries(counts);
     await recordCounts(client, entry.batch, all);
-    // Where others may still be at it, it is left for later: they must not hold up the batch.
-    if (factsOf(entry, model).every(({ name }) => staged.facts.has(name) || isSkipped(name))) await dropTables(client, staged.tables);
-    else leftOver = staged.tables;
+    leftOver = staged.tables;
     return all;
   });
   const outcome = await loading.catch((error: unknown) => {
     if (error instanceof AnotherLoader) return 'busy' as const;
     throw error;
   });
+  // Not before: whoever reads one of them, a backup or a worker that is still at it, must not hold up the batch.
   if (leftOver.size > 0) await dropLeftOver(client, leftOver);
   return outcome;
 }

@@ -167,8 +167,9 @@ class ConstantColumn implements BinaryColumn {
 class CellColumn implements BinaryColumn {
   readonly #type: ColumnType;
   readonly #cells: readonly Cell[];
-  /** Encoded when they are measured, by row from the first. */
+  /** Encoded when they are measured, by row from the first that is. */
   #encoded: readonly Buffer[] = [];
+  #measuredFrom = 0;
 
   constructor(type: ColumnType, cells: readonly Cell[]) {
     this.#type = type;
@@ -176,13 +177,15 @@ class CellColumn implements BinaryColumn {
   }
 
   measure(from: number, count: number, sizes: Int32Array): void {
+    this.#measuredFrom = from;
     this.#encoded = Array.from({ length: count }, (_, row) => writeCell(this.#type, this.#cells[from + row] ?? null));
     for (const [row, bytes] of this.#encoded.entries()) sizes[row] = (sizes[row] ?? 0) + bytes.length;
   }
 
-  write({ view, at }: Rows): void {
+  write({ from, count, view, at }: Rows): void {
     const into = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    for (const [row, bytes] of this.#encoded.entries()) {
+    const first = from - this.#measuredFrom;
+    for (const [row, bytes] of this.#encoded.slice(first, first + count).entries()) {
       into.set(bytes, at[row] ?? 0);
       at[row] = (at[row] ?? 0) + bytes.length;
     }

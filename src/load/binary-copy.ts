@@ -11,8 +11,10 @@ export interface ColumnBatch {
   readonly rows: number;
 }
 
-/** Rows are encoded this many at a time: a chunk of some hundred kilobytes, unless they hold long texts. */
-const CHUNK_ROWS = 2_048;
+/** Rows are measured this many at a time: a chunk of some hundred kilobytes, or several where they hold long texts. */
+const MEASURED_ROWS = 2_048;
+/** A chunk has no more, unless a single row does. */
+const CHUNK_BYTES = 512 * 1024;
 
 const COUNT_BYTES = 2;
 /** Room for a chunk, most of the time. */
@@ -28,31 +30,43 @@ export async function* encodeBinary(
   isSent: () => boolean,
 ): AsyncGenerator<Buffer> {
   yield HEADER;
-  const at = new Int32Array(CHUNK_ROWS);
+  const sizes = new Int32Array(MEASURED_ROWS);
   let buffer = Buffer.alloc(0);
   for await (const { columns, rows } of batches) {
-    for (let from = 0; from < rows; from += CHUNK_ROWS) {
-      const count = Math.min(CHUNK_ROWS, rows - from);
-      const bytes = layRows(columns, from, count, at);
-      if (!isSent() || buffer.length < bytes) buffer = Buffer.allocUnsafe(Math.max(bytes, BUFFER_BYTES));
-      writeRows(columns, from, count, at, buffer);
-      yield buffer.subarray(0, bytes);
+    for (let from = 0; from < rows; from += MEASURED_ROWS) {
+      const measured = measureRows(columns, from, Math.min(MEASURED_ROWS, rows - from), sizes);
+      for (let first = 0; first < measured.length; ) {
+        const { count, bytes } = layRows(measured.subarray(first));
+        if (!isSent() || buffer.length < bytes) buffer = Buffer.allocUnsafe(Math.max(bytes, BUFFER_BYTES));
+        writeRows(columns, from + first, count, measured.subarray(first), buffer);
+        yield buffer.subarray(0, bytes);
+        first += count;
+      }
     }
   }
   yield TRAILER;
 }
 
-/** Lays rows one behind the other: where each begins. @returns how many bytes they take. */
-function layRows(columns: readonly BinaryColumn[], from: number, count: number, sizes: Int32Array): number {
+/** @returns how many bytes each row takes. */
+function measureRows(columns: readonly BinaryColumn[], from: number, count: number, sizes: Int32Array): Int32Array {
   sizes.fill(COUNT_BYTES, 0, count);
   for (const column of columns) column.measure(from, count, sizes);
-  let bytes = 0;
-  for (let row = 0; row < count; row += 1) {
-    const size = sizes[row] ?? 0;
-    sizes[row] = bytes;
+  return sizes.subarray(0, count);
+}
+
+/**
+ * Lays rows one behind the other, the first and those behind it that a chunk has room for: the size of each makes way
+ * for where it begins.
+ */
+function layRows(sizes: Int32Array): { readonly count: number; readonly bytes: number } {
+  let [count, bytes] = [0, 0];
+  for (const size of sizes) {
+    if (count > 0 && bytes + size > CHUNK_BYTES) break;
+    sizes[count] = bytes;
     bytes += size;
+    count += 1;
   }
-  return bytes;
+  return { count, bytes };
 }
 
 /** A column at a time, across the rows. @param at Where each row begins; moved to where it ends. */

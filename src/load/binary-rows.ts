@@ -17,6 +17,7 @@ export interface Rows {
 export interface BinaryColumn {
   /** Adds to `sizes`, by row from the first, what each row takes with its length. */
   measure(from: number, count: number, sizes: Int32Array): void;
+  /** Some of the rows that were measured last. */
   write(rows: Rows): void;
 }
 

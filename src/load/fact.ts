@@ -12,7 +12,7 @@ import { doubtfulOf, quarantineMissing, referencesOf } from './quarantine.ts';
 import { waits } from './schema/bookkeeping.ts';
 import { BATCH_ID } from './schema/ddl.ts';
 import { copyFact, createStaging, STAGED, stagedColumns } from './staging.ts';
-import { isDuplicate, notUnique, refuseTwice } from './unique.ts';
+import { isDuplicate, notUnique, refuseMovedTwice, refuseTwice } from './unique.ts';
 
 /** What a planner guesses of fewer rows than this does no harm. */
 const ANALYZED_ROWS = 1_000;
@@ -62,6 +62,8 @@ async function loadFirst(loading: Loading): Promise<TableCounts> {
   const from = staged ?? current;
   const distinct = staged === null ? await copyParts(loading, from) : NOTHING_KNOWN;
   const quarantined = await settleReferences(loading, from, distinct);
+  // The keys see only the rows that are left.
+  if (quarantined > 0) await refuseMovedTwice(target, fact, from);
   const names = identifiers([...fact.columns.map((column) => column.name), BATCH_ID]);
   if (staged !== null) await target.client.query(`insert into ${current} (${names}) select ${names} from ${from}`);
   const append = `insert into ${table} (${names}) select ${names} from ${from}`;

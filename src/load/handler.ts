@@ -25,7 +25,7 @@ export const handler = stageHandler('load', ['ingestion', 'processed', 'warehous
     workRange: async (call, ref) => {
       const { workRange } = await import('./range.ts');
       return login.use((warehouseUrl) =>
-        workRange({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT_FOR_RANGE }, ref));
+        workRange({ ...call, model: totesys, warehouseUrl, warehouseSchema, processed, waitForLoader: WAIT_FOR_RANGE, mayLoad: call.isEarly }, ref));
     },
     measure: async (now) =>
       login.use((warehouseUrl) => measureWarehouse({ warehouseUrl, ingestion, processed, now })),

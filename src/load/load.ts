@@ -11,7 +11,7 @@ import { fromPostgres } from '../shared/postgres/errors.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { type LedgerHead, ledgerHead } from './ledger.ts';
 import { migrate } from './schema/migrate.ts';
-import { WAIT_FOR_LOADER, WAREHOUSE_SETTINGS } from './session.ts';
+import { endWithClient, WAIT_FOR_LOADER, WAREHOUSE_SETTINGS } from './session.ts';
 
 export interface LoadContext {
   readonly model: Model;
@@ -27,6 +27,11 @@ export interface LoadContext {
   readonly waitForLoader?: string;
   /** How large batches are staged by several workers; without it, each is loaded by one. */
   readonly split?: Splitting;
+  /**
+   * Whether who stages the last range should load the batch as well, which may take long; else the next look does. Always,
+   * where nothing is said.
+   */
+  readonly mayLoad?: () => boolean;
 }
 
 export type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
@@ -76,6 +81,7 @@ export async function inWarehouse<T>(
 ): Promise<T> {
   const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
+    await endWithClient(client);
     return await work(client);
   } catch (error) {
     throw fromPostgres('warehouse', error, { stage: 'load' });

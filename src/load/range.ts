@@ -14,7 +14,7 @@ import { inWarehouse, type LoadContext } from './load.ts';
 import { loadNext } from './next.ts';
 import { WAIT_FOR_LOADER } from './session.ts';
 import { missingOf, type Staging } from './split.ts';
-import { areFor, factsOf, isUndefinedTable, lockRange, markStaged, partsOf, stagedTable, stagedTables } from './staged.ts';
+import { AnotherWorker, areFor, factsOf, isUndefinedTable, lockRange, markStaged, partsOf, stagedTable, stagedTables } from './staged.ts';
 import { copyFact } from './staging.ts';
 
 /**
@@ -40,10 +40,10 @@ async function work(context: LoadContext, ref: RangeRef): Promise<RangeOutcome> 
     if (!(await isNext(client, entry))) return 'gone';
     const isSkipped = await skippedOf({ lake: context.processed, entry });
     const staging = { client, entry, model: context.model, isSkipped };
-    const staged = await stageRange(context, staging, ref.range).catch(asGone);
-    if (staged === null) return 'gone';
+    const staged = await stageRange(context, staging, ref.range).catch(asOutcome);
+    if (staged === 'gone' || staged === 'done') return staged;
     context.report({ event: 'range', stage: 'load', batch: ref.batch, rows: staged.rows });
-    if (staged.missing > 0) return 'done';
+    if (staged.missing > 0 || context.mayLoad?.() === false) return 'done';
     return OUTCOMES[await loadNext(context, client, log, await ledgerHead(client))];
   });
 }
@@ -59,9 +59,11 @@ async function isNext(client: pg.Client, { batch, log_id }: ProcessedEntry): Pro
 }
 
 /** Who loads the batch drops the tables: whoever comes for them then finds none. */
-function asGone(error: unknown): null {
-  if (!isUndefinedTable(error)) throw error;
-  return null;
+function asOutcome(error: unknown): 'gone' | 'done' {
+  // A message that came twice. Should the one who is at it fail, the range is missing, and sent again by the next look.
+  if (error instanceof AnotherWorker) return 'done';
+  if (isUndefinedTable(error)) return 'gone';
+  throw error;
 }
 
 interface StagedRange {
@@ -70,10 +72,10 @@ interface StagedRange {
   readonly missing: number;
 }
 
-/** Null where nobody needs it. */
-async function stageRange(context: LoadContext, staging: Staging, range: number): Promise<StagedRange | null> {
+/** `gone` where nobody needs it. */
+async function stageRange(context: LoadContext, staging: Staging, range: number): Promise<StagedRange | 'gone'> {
   const rows = await stageRows(context, staging, range);
-  return rows === null ? null : { rows, missing: (await missingOf(staging)).length };
+  return rows === null ? 'gone' : { rows, missing: (await missingOf(staging)).length };
 }
 
 /** In one transaction, that has a lock on the range. @returns how many rows. */

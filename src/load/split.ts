@@ -62,7 +62,8 @@ export async function handOut(
   const ranges = cut(entry, model, isSkipped, split);
   if (ranges.length === 0) return false;
   const staging = { client, entry, model, isSkipped };
-  if (!(await begin(staging, ranges))) return true;
+  const begun = await begin(staging, ranges);
+  if (begun !== 'begun') return begun === 'others';
   const missing = await missingOf(staging);
   if (missing.length === 0) return false;
   const { batch, attempt } = entry;
@@ -76,12 +77,13 @@ export async function missingOf({ client, entry, model, isSkipped }: Staging): P
   return missingRanges(client, entry, skipped.flatMap(({ name }) => partsOf(entry, name).map(({ key }) => key)));
 }
 
-/** May be done by several at once, and again. @returns false where somebody else is at it, or loads the batch. */
-async function begin({ client, entry, model }: Staging, ranges: readonly Range[]): Promise<boolean> {
+/** May be done by several at once, and again. `others`: somebody else is at it, or loads the batch. */
+async function begin({ client, entry, model }: Staging, ranges: readonly Range[]): Promise<'begun' | 'loaded' | 'others'> {
   return inTransaction(client, 'begin', async () => {
     const { rows } = await client.query<{ taken: string }>(TRY_LOCK_TABLES);
-    if (rows[0]?.taken !== 't' || ((await ledgerHead(client))?.batch ?? 0) >= entry.batch) return false;
+    if (((await ledgerHead(client))?.batch ?? 0) >= entry.batch) return 'loaded';
+    if (rows[0]?.taken !== 't') return 'others';
     await makeTables(client, entry, factsOf(entry, model), ranges);
-    return true;
+    return 'begun';
   });
 }

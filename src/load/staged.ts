@@ -123,7 +123,7 @@ export async function dropTables(client: pg.Client, tables: StagedTables): Promi
 }
 
 /**
- * What is of no use to anybody any more, unless somebody is still at it: then the next batch will find it.
+ * What is of no use to anybody any more; where that does not go, for somebody is still at it, the next batch finds it.
  * @param tables As they were then: others may have been made since.
  */
 export async function dropLeftOver(client: pg.Client, tables: StagedTables): Promise<void> {
@@ -133,20 +133,32 @@ export async function dropLeftOver(client: pg.Client, tables: StagedTables): Pro
     const now = await stagedTables(client);
     if ([...now].every(([name, comment]) => tables.get(name) === comment)) await dropTables(client, now);
   });
-  await dropping.catch((error: unknown) => {
-    if (!isLockTimeout(error)) throw error;
-  });
+  // Whatever it is that fails: the batch is loaded.
+  await dropping.catch(() => undefined);
 }
 
 const OF_BATCH = 'log_id = $1 and batch_id = $2 and attempt = $3';
 
-/** What is to be staged in a range, for one who stages it: another one waits here until that is done. */
+/** Somebody else has been at the range for as long as one would wait. */
+export class AnotherWorker extends Error {
+  override readonly name = 'AnotherWorker';
+}
+
+/**
+ * What is to be staged in a range, for one who stages it: another one waits here until that is done.
+ * @throws AnotherWorker when that takes longer than the session waits for a lock.
+ */
 export async function lockRange(client: pg.Client, batch: StagedBatch, range: number): Promise<readonly string[] | null> {
-  const { rows } = await client.query<{ part_key: string; is_staged: string }>(
+  const locking = client.query<{ part_key: string; is_staged: string }>(
     `select part_key, is_staged from ${PARTS} where ${OF_BATCH} and range_number = $4 order by part_key for update`,
     [batch.log_id, batch.batch, batch.attempt, range],
   );
+  const { rows } = await locking.catch(asAnotherWorker);
   return rows.length === 0 ? null : rows.filter((row) => row.is_staged === 'f').map((row) => row.part_key);
+}
+
+function asAnotherWorker(error: unknown): never {
+  throw isLockTimeout(error) ? new AnotherWorker() : error;
 }
 
 export async function markStaged(client: pg.Client, batch: StagedBatch, keys: readonly string[]): Promise<void> {

@@ -26,6 +26,21 @@ export async function refuseTwice({ client, batch }: Target, fact: FactSpec, fro
   if (twice.rowCount !== 0) throw notUnique(fact, batch);
 }
 
+/** The same of rows in quarantine that a batch has moved there, without a look at those of `from` that have other keys. */
+export async function refuseMovedTwice({ client, batch }: Target, fact: FactSpec, from: string): Promise<void> {
+  const key = identifier(fact.key);
+  const twice = await client.query(`
+    with moved as (
+      select ${asKey(fact, 'q.record_key')} as key from pipeline.quarantine q
+      where q.table_name = ${literal(fact.name)} and q.batch_id = ${batch} and ${waits('q')}
+    )
+    select from (
+      select key from moved union all select f.${key} from ${from} f where f.${key} in (select key from moved)
+    ) brought
+    where key is not null group by key having count(*) > 1 limit 1`);
+  if (twice.rowCount !== 0) throw notUnique(fact, batch);
+}
+
 /** One batch cannot have two versions of a key: a row rejected beside another one could never be released. */
 export async function refuseRejectedTwice(
   { client, schema, batch }: Target,

@@ -16,7 +16,7 @@ export async function recorded(
   const looked_at = now().toISOString();
   try {
     const result = await work();
-    const outcome = result.batches > 0 ? 'committed' : 'nothing_new';
+    const outcome = outcomeOf(result);
     // Of a look that leaves something to do it cannot be said that all of it is in the batches up to there.
     const seen = result.isUpToDate ? { seen_at: looked_at, seen_batch: result.head } : await lastSeen(lake, stage);
     const detail = { ...result.detail, ...seen };
@@ -26,6 +26,11 @@ export async function recorded(
     await keepFailure(lake, stage, looked_at, error);
     throw error instanceof PipelineError ? error.within({ stage }) : error;
   }
+}
+
+function outcomeOf({ batches, isUpToDate }: StageResult): StageState['outcome'] {
+  if (batches > 0) return 'committed';
+  return isUpToDate ? 'nothing_new' : 'waiting';
 }
 
 async function lastSeen(lake: Lake, stage: Stage): Promise<NonNullable<StageState['detail']>> {

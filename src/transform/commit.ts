@@ -26,12 +26,15 @@ export function entryOf({ entry, model, attempt, skips, skipped, now }: EntryInp
   };
 }
 
-/** Commits a batch, and tells how that went: who loses the race has nothing else to tell. */
+/**
+ * Commits a batch, and tells how that went: who loses the race has nothing else to tell.
+ * @param seconds How long it took, where one call did it all: of ranges it is hours of many, and says nothing of a call.
+ */
 export async function commitBatch(
   commit: () => Promise<'won' | 'lost'>,
   entry: ProcessedEntry,
   report: Report,
-  seconds: () => number,
+  seconds?: () => number,
 ): Promise<'won' | 'lost'> {
   const outcome = await commit();
   const { batch, outputs } = entry;
@@ -40,7 +43,7 @@ export async function commitBatch(
     tellQuarantined(report, batch, outputs[QUARANTINE]?.rows ?? 0);
   }
   const rows = Object.values(outputs).reduce((sum, output) => sum + output.rows, 0);
-  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, seconds: seconds() });
+  report({ event: outcome === 'won' ? 'batch' : 'lost', stage: 'transform', batch, rows, ...(seconds ? { seconds: seconds() } : {}) });
   return outcome;
 }
 

@@ -3,7 +3,7 @@ import { type IngestionEntry, partSchema, type ProcessedEntry, processedEntrySch
 import type { Lake } from '../shared/lake/lake.ts';
 import type { Log } from '../shared/lake/log.ts';
 import type { Skips } from '../shared/lake/skips.ts';
-import { rangeBytesOf, splitPlanBase, type Splitting, Splits } from '../shared/lake/split.ts';
+import { commitOnce, rangeBytesOf, splitPlanBase, type Splitting, Splits } from '../shared/lake/split.ts';
 import { QUARANTINE } from '../shared/model/model.ts';
 import type { Report } from '../shared/report.ts';
 import { factsOf, type Made, tellRows, transformBatch, withMade } from './batch.ts';
@@ -62,6 +62,8 @@ export function stands(plan: TransformPlan, { entry, previous, skips }: Ground):
   );
 }
 
+const OTHER_GROUND = 'the batch, the one before it, or what is skipped of it is another by now';
+
 /**
  * Has a large batch done in ranges: makes what needs the whole of it, and hands out the rest. Of a batch that is being
  * done so already, what got lost is handed out again.
@@ -73,7 +75,8 @@ export async function transformInRanges(
   log: Log<ProcessedEntry>,
 ): Promise<'won' | 'lost' | 'handed_out' | null> {
   const splits = splitsIn(input.processed);
-  const open = await openPlan(splits, input);
+  const whyNot = (plan: TransformPlan) => (stands(plan, input) ? null : OTHER_GROUND);
+  const open = await splits.findStanding(input.entry.batch, input.model.hash, whyNot);
   if (open) return carryOn(input, splits, open, split, log);
   const ranges = cut(input, split);
   if (ranges.length < 2) return null;
@@ -82,14 +85,6 @@ export async function transformInRanges(
   const { batch, attempt } = plan;
   await split.send(ranges.map((_, range) => ({ batch, attempt, range })));
   return 'handed_out';
-}
-
-async function openPlan(splits: TransformSplits, input: EntryInput): Promise<TransformPlan | null> {
-  for (;;) {
-    const plan = await splits.find(input.entry.batch, input.model.hash);
-    if (!plan || stands(plan, input)) return plan;
-    await splits.giveUp(plan, 'the batch, the one before it, or what is skipped of it is another by now');
-  }
 }
 
 async function carryOn(
@@ -162,24 +157,9 @@ export async function commitPlan(
   for (const [output, { parts }] of Object.entries(entry.outputs)) {
     if (output !== QUARANTINE) tellRows(report, 'table', plan.batch, { output, parts });
   }
-  const begunMs = Date.parse(plan.entry.committed_at);
-  const outcome = await commitBatch(() => commitOnce(log, entry), entry, report, () => Math.max(0, now().getTime() - begunMs) / 1000);
-  await retire(splits, plan);
+  const outcome = await commitBatch(() => commitOnce(log, entry), entry, report);
+  await splits.retire(plan.batch);
   return outcome;
-}
-
-/** One attempt, put by several workers: won is it by the one whose entry is there. */
-async function commitOnce(log: Log<ProcessedEntry>, entry: ProcessedEntry): Promise<'won' | 'lost'> {
-  if ((await log.commit(entry)) === 'lost') return 'lost';
-  return (await log.read(entry.batch)).committed_at === entry.committed_at ? 'won' : 'lost';
-}
-
-/**
- * A log that is made anew begins where this one did, and is not to take up what was finished in its time: objects of it
- * may be why. The commit stands without it.
- */
-async function retire(splits: TransformSplits, plan: TransformPlan): Promise<void> {
-  await splits.giveUp(plan, 'it is committed').catch(() => undefined);
 }
 
 function madeOf({ ranges }: TransformPlan, marks: readonly Mark[]): readonly Made[] {

@@ -91,8 +91,8 @@ run "outside_a_vpc" {
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue_redrive_policy.ranges.redrive_policy).maxReceiveCount == 3
-    error_message = "A range is put aside after three deliveries."
+    condition     = jsondecode(aws_sqs_queue_redrive_policy.ranges.redrive_policy).maxReceiveCount == 5
+    error_message = "A range is put aside after five deliveries."
   }
 
   assert {

@@ -39,6 +39,9 @@ function entries(chapter: string): ReadonlyMap<string, string> {
 const lacking = (chapter: string, words: readonly RegExp[]) =>
   [...entries(chapter)].filter(([, text]) => words.some((word) => !word.test(text))).map(([name]) => name);
 
+/** Of which a text has a folder deleted. */
+const buckets = (text: string, folder: string) => all(text, new RegExp(`aws s3 rm "s3://\\$([A-Z_]+)/${folder}/[^\n]*`, 'g'));
+
 /** As GitHub makes them. */
 const headings = (path: string) =>
   all(read(path), /^#+ (.*)$/gm).map((heading) => heading.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-'));
@@ -131,6 +134,18 @@ describe('the runbook', () => {
     const order = ['disable-alarm-actions', 'set-alarm-state', 'enable-alarm-actions'].map((command) => shell.indexOf(`aws cloudwatch ${command} `));
     expect(order).not.toContain(-1);
     expect(order).toEqual(order.toSorted((one, other) => one - other));
+  });
+
+  test('pauses the workers of ranges too, and has them work again', () => {
+    const pause = entries('Procedures').get('Pause and resume') ?? '';
+    expect(pause).toMatch(/^ +aws lambda update-event-source-mapping --uuid "\$RANGES" --no-enabled$/m);
+    expect(pause).toContain('`--enabled`');
+  });
+
+  test('deletes with a log the plans and marks of large batches', () => {
+    const deleting = [...entries('Procedures')].filter(([, text]) => text.includes('aws s3 rm'));
+    expect(deleting.map(([name]) => name)).toEqual(['Rebuild the processed bucket', 'Take batches back', 'Start over']);
+    for (const [, text] of deleting) expect(buckets(text, 'split')).toEqual(buckets(text, 'log'));
   });
 
   test('gives queries that run', async () => {

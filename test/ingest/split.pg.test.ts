@@ -19,7 +19,8 @@ describe('a large batch', () => {
     expect(entry).toMatchObject({ batch: 1, attempt: refs[0]?.attempt, tables: { small: { rows: 2, rows_in_source: 2 } } });
     expect(batch.events.filter(({ event }) => event === 'range')).toHaveLength(refs.length);
     expect(batch.events.filter(({ event }) => event === 'table')).toMatchObject([{ rows: 40 }, { rows: 2 }]);
-    expect(batch.events.at(-1)).toMatchObject({ event: 'batch', batch: 1, rows: 42 });
+    // Without the hours of many workers, which nobody is to take for what one call needs.
+    expect(batch.events.at(-1)).toEqual({ event: 'batch', stage: 'ingest', batch: 1, rows: 42 });
     expect(await inLake(batch)).toEqual(await inSource(batch));
     // An operator who takes the entry back wants another one.
     expect(await batch.known(1)).toContain('void.json');

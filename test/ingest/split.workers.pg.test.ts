@@ -59,6 +59,8 @@ describe('whoever reads ranges', () => {
     expect(theirs[0]?.attempt).not.toBe(refs[0]?.attempt);
     await batch.look();
     expect(batch.handed.take()).toEqual(refs);
+    // Messages of before a deploy are of no use to whoever has a plan of its own.
+    expect(await other.work(refs[0] ?? none())).toBe('gone');
   });
 
   test('refuses a source that is behind the one of the plan, and gives up with another one', async () => {

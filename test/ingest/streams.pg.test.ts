@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { once as listening } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect as dial, createServer, type Socket } from 'node:net';
 import type { Client } from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { SOURCE_SETTINGS } from '../../src/ingest/session.ts';
+import { copyByStreams } from '../../src/ingest/streams.ts';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import type { Lake } from '../../src/shared/lake/lake.ts';
 import { int, text } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
+import { close, connect } from '../../src/shared/postgres/client.ts';
 import { afterwards, connectTo } from '../support/postgres.ts';
 import { harness, type Harness, sourceServer, warnings } from './harness.ts';
 import { changedLake, lakeThat, once } from './lakes.ts';
@@ -26,6 +30,12 @@ const LIVED = `
   update big set name = 'new ' || id where id % 97 = 0;
   delete from big where id % 101 = 0;
   update big set name = repeat('twice', 200) where id % 194 = 0`;
+
+/** A few pages, and 20 MB beside them. */
+const OUT_OF_LINE = `
+  create table big (id int primary key, name text not null);
+  alter table big alter name set storage external;
+  insert into big select id, repeat(md5(id::text), 640) from generate_series(1, 1000) as id`;
 
 const SHAPES: readonly (readonly [shape: string, setUp: string])[] = [
   ['a table', `${BIG}; ${LIVED}`],
@@ -88,14 +98,24 @@ function counting(lake: Lake): { readonly lake: Lake; most: number } {
   return counted;
 }
 
-/** In front of a server, like a pooler that has one connection to it: the first comes through, the others wait. */
-async function narrowDoor(target: number): Promise<{ readonly port: number; readonly waiting: readonly Socket[] }> {
+/**
+ * In front of a server, like a pooler that has one connection to it: the first comes through, the others wait.
+ * @param until What the others may send: from there on they wait.
+ */
+async function narrowDoor(
+  target: number,
+  until?: string,
+): Promise<{ readonly port: number; readonly waiting: readonly Socket[] }> {
   const waiting: Socket[] = [];
   let isFirst = true;
   const door = createServer((client) => {
     client.on('error', () => undefined);
-    if (!isFirst) waiting.push(client.resume());
-    if (isFirst) client.pipe(connect(target, '127.0.0.1').on('error', () => undefined)).pipe(client);
+    const server = isFirst || until !== undefined ? dial(target, '127.0.0.1').on('error', () => undefined) : null;
+    if (!isFirst) waiting.push(client);
+    if (isFirst) client.pipe(server ?? client);
+    else client.on('data', (bytes) => (until !== undefined && !bytes.includes(until) ? server?.write(bytes) : undefined));
+    client.on('close', () => server?.end());
+    server?.pipe(client);
     isFirst = false;
   });
   door.listen(0, '127.0.0.1');
@@ -119,6 +139,11 @@ async function expectNobodyLeft(source: Harness): Promise<void> {
 const KILL_SECOND = `
   select pg_terminate_backend(pid) from pg_stat_activity
   where application_name = 'starling' and datname = current_database() order by backend_start desc limit 1`;
+
+/** When a session asked for nothing the last time. */
+const LOOKED_UP = `
+  select state_change::text as at from pg_stat_activity
+  where pid = $1 and state = 'idle in transaction' and query = 'select'`;
 
 describe.each(SERVERS)('a large table on PostgreSQL %s', (version, binariesDirectory) => {
   const canShare = !(Number.parseInt(version, 10) < 14);
@@ -229,9 +254,56 @@ describe.each(SERVERS)('a large table on PostgreSQL %s', (version, binariesDirec
     expect(source.events.map(({ event }) => event)).toEqual(['table', 'batch']);
   });
 
-  test.runIf(canShare)('is read by one where the others are kept waiting, and they are not waited for', async () => {
+  test.runIf(canShare)('is read by one where no snapshot may be shown to others, and nobody is told', async () => {
     const source = await harness(server, BIG, big);
-    const door = await narrowDoor(server.port);
+    await source.sql.query('revoke execute on function pg_catalog.pg_export_snapshot() from public');
+    expect(await source.rows()).toEqual({ big: 22_000 });
+    expect(await inBatch(source, 1)).toEqual(await inSource(source.sql));
+    expect(source.events.map(({ event }) => event)).toEqual(['table', 'batch']);
+  });
+
+  test.runIf(canShare)('is shared by what it takes with all that lies out of line', async () => {
+    const source = await harness(server, OUT_OF_LINE, big);
+    const ingestion = together(source.lake);
+    expect(await source.rows({ ingestion })).toEqual({ big: 1000 });
+    expect(await inBatch(source, 1)).toEqual(await inSource(source.sql));
+    expect((await source.last('big')).parts.length).toBeGreaterThan(1);
+  });
+
+  test.runIf(canShare)('keeps the connection of its batch awake while others read the last of it', async () => {
+    const source = await harness(server, BIG, big);
+    const connectMore = async () => connect('source', source.readerUrl, SOURCE_SETTINGS);
+    const client = await connectMore();
+    afterwards(async () => close(client));
+    await client.query('begin isolation level repeatable read read only; lock table public.big in access share mode');
+    const { rows: [own] } = await client.query<{ pid: string }>('select pg_backend_pid() as pid');
+    const lookUps = new Set<unknown>();
+    const lookedUp = async (): Promise<number> => {
+      const { rows } = await source.sql.query<{ at: string }>(LOOKED_UP, [own?.pid]);
+      for (const { at } of rows) lookUps.add(at);
+      return lookUps.size;
+    };
+    let isShared = false;
+    // The first slice is the batch's own. It is kept until another one is at the second, and that until the first waits.
+    const lake = lakeThat(source.lake, async (key) => {
+      isShared ||= key.endsWith('/part-1.csv');
+      const isTime = key.endsWith('/part-0.csv') ? async () => isShared : async () => (await lookedUp()) > 2;
+      await expect.poll(isTime, { timeout: 60_000 }).toBe(true);
+    });
+    const input = { client, connectMore, lake, schema: 'public', batch: 1, attempt: randomUUID() };
+    const { parts } = await copyByStreams(input, big.spec, [{ from: 0, to: 1000 }, { from: 1000, to: null }], 20);
+    expect(parts.reduce((rows, part) => rows + part.rows, 0)).toBe(22_000);
+    expect((await client.query('select 1 as one')).rowCount).toBe(1);
+  }, 90_000);
+
+  test.runIf(canShare).each([
+    ['before they are let in', undefined],
+    ['when they have come in', 'begin isolation'],
+    ['when they ask for the lock', 'lock table'],
+    ['when they look at the snapshot', 'set transaction snapshot'],
+  ])('is read by one where the others are kept waiting %s, and they are not waited for', async (_when, until) => {
+    const source = await harness(server, BIG, big);
+    const door = await narrowDoor(server.port, until);
     const sourceUrl = new URL(source.readerUrl);
     sourceUrl.port = String(door.port);
     expect(await source.rows({ sourceUrl: sourceUrl.href })).toEqual({ big: 22_000 });

@@ -10,13 +10,17 @@ import { typeName } from '../../src/shared/types/codecs.ts';
 import type { Cell, ColumnType } from '../../src/shared/types/type.ts';
 import { cellsOf, TYPES } from '../support/cells.ts';
 
-async function bytesOf(columns: readonly BinaryColumn[], rows: number): Promise<Buffer> {
+async function chunksOf(columns: readonly BinaryColumn[], rows: number): Promise<readonly Buffer[]> {
   const chunks: Buffer[] = [];
   const batches = (async function* () {
     yield { columns, rows };
   })();
   for await (const chunk of encodeBinary(batches, () => false)) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return chunks;
+}
+
+async function bytesOf(columns: readonly BinaryColumn[], rows: number): Promise<Buffer> {
+  return Buffer.concat(await chunksOf(columns, rows));
 }
 
 /** As Parquet would hold it. */
@@ -60,6 +64,27 @@ function decimal(unscaled: bigint, scale: number): string {
   const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0');
   const text = scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
   return unscaled < 0n ? `-${text}` : text;
+}
+
+test('a chunk has no more than half a megabyte, unless a single row does', async () => {
+  const text = { kind: 'text' } as const;
+  const longest = 1_000_000;
+  const cells = Array.from({ length: 5_000 }, (_, at) => String(at % 10).repeat(at === 3_000 ? longest : at));
+  const lengths: number[][] = [];
+  for (const column of [held(text, cells), cellColumn(text, cells)]) {
+    const chunks = await chunksOf([column, constantColumn(7n)], cells.length);
+    lengths.push(chunks.map(({ length }) => length));
+    const [all, one] = [Buffer.concat(chunks), await Promise.all(cells.map(async (cell) => rowOf(cellColumn(text, [cell]))))];
+    expect(all.subarray(HEADER_BYTES, -TRAILER_BYTES).equals(Buffer.concat(one))).toBe(true);
+  }
+  expect(lengths[0]).toEqual(lengths[1]);
+  expect(lengths[0]?.filter((length) => length > 512 * 1024)).toEqual([longest + 18]);
+});
+
+const [HEADER_BYTES, TRAILER_BYTES] = [19, 2];
+
+async function rowOf(column: BinaryColumn): Promise<Buffer> {
+  return (await bytesOf([column, constantColumn(7n)], 1)).subarray(HEADER_BYTES, -TRAILER_BYTES);
 }
 
 test('a constant is the same in every row, over several chunks', async () => {

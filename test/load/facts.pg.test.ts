@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Reject } from '../../src/transform/reject.ts';
 import { reject, type TextRow } from '../support/processed.ts';
 import { factSale, saleRow, shopRow, shops, sourceSale } from './shops.ts';
+import { loadInRanges } from './splitting.ts';
 import { freshWarehouse, type Warehouse } from './warehouse.ts';
 
 const VERSIONS = 'select sale_id, batch_id::int, price, note from fact_sale order by sale_id, batch_id';
@@ -101,7 +102,7 @@ describe('two rows of one key in a batch are refused', () => {
   /** Why the next batch, of these sales, is refused, and what is there before and after. */
   async function refusal(warehouse: Warehouse, sales: readonly TextRow[]): Promise<readonly unknown[]> {
     const before = await warehouse.rows(STATE);
-    await warehouse.processed.commit({ rows: { dim_shop: [shopRow(1), shopRow(2)], fact_sale: sales } });
+    await warehouse.processed.commit({ rows: { dim_shop: [shopRow(1), shopRow(2)], fact_sale: sales }, partRows: 2 });
     const failure: unknown = await warehouse.load().catch((reason: unknown) => reason);
     return [failure, before, await warehouse.rows(STATE)];
   }
@@ -112,6 +113,26 @@ describe('two rows of one key in a batch are refused', () => {
     const [failure, before, after] = await refusal(warehouse, [saleRow(1), saleRow(2), saleRow(1, { note: 'b' })]);
     expect(failure).toMatchObject({ ...error, context: { ...error.context, batch: 1 } });
     expect(after).toEqual(before);
+  });
+
+  test.each([
+    ['where one refers to nothing', [saleRow(1), saleRow(2), saleRow(1, waiting)]],
+    ['where both refer to nothing', [saleRow(1, waiting), saleRow(2), saleRow(1, { ...waiting, note: 'b' })]],
+    ['where they refer to nothing by different columns', [saleRow(1, waiting), saleRow(2), saleRow(1, { item_id: '7' })]],
+  ])('in the first load, %s, whether or not its rows have been staged', async (_, sales) => {
+    const warehouse = await freshWarehouse(shops);
+    await warehouse.initialise();
+    const [failure, before, after] = await refusal(warehouse, sales);
+    expect(failure).toMatchObject({ ...error, context: { ...error.context, batch: 1 } });
+    expect(after).toEqual(before);
+    await expect(loadInRanges(warehouse)).rejects.toMatchObject(error);
+    expect(await warehouse.rows(STATE)).toEqual(before);
+  });
+
+  test('but not one of a key that no other row of the first load has', async () => {
+    const warehouse = await freshWarehouse(shops);
+    await warehouse.batch({ dim_shop: [shopRow(1)], fact_sale: [saleRow(1), saleRow(2, waiting), saleRow(3, waiting)] });
+    expect(await warehouse.rows('select record_key from pipeline.quarantine order by 1')).toEqual([['2'], ['3']]);
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { workRange } from '../../src/load/range.ts';
-import { cut } from '../../src/load/split.ts';
+import { cut, handOut } from '../../src/load/split.ts';
 import { startCluster } from '../../src/local/postgres/cluster.ts';
 import type { Superuser } from '../../src/local/postgres/databases.ts';
 import { processedEntrySchema } from '../../src/shared/lake/entries.ts';
@@ -132,6 +132,62 @@ test('a server that crashes between ranges empties what is staged: all ranges ar
   expect(await loadInRanges(warehouse)).toContain('committed');
   expect(await warehouse.rows(SEEN)).toEqual([[50, 50, 1, 1]]);
   expect(await warehouse.rows('select sum(sale_id)::int from current_sale')).toEqual([[1275]]);
+});
+
+test('a batch is loaded though somebody reads what is staged, which the next batch drops', async () => {
+  const warehouse = await pending();
+  const refs = await sentBy(warehouse);
+  const reader = await connectTo(warehouse.url);
+  await reader.query('begin; lock table pipeline.staged_part in access share mode');
+  expect((await workAll(warehouse.context(), refs, 1)).at(-1)).toBe('committed');
+  expect(await warehouse.rows(SEEN)).toEqual([[50, 50, 1, 1]]);
+  expect(await warehouse.rows(STAGED_TABLES)).toEqual([[2]]);
+  await reader.query('commit');
+  await warehouse.batch({ dim_shop: [shopRow(2)] });
+  expect(await warehouse.rows(STAGED_TABLES)).toEqual([[0]]);
+});
+
+test('who stages the last range with little time left leaves the batch to the next look', async () => {
+  const warehouse = await pending();
+  const refs = await sentBy(warehouse);
+  expect(await workAll(warehouse.context({ mayLoad: () => false }), refs, 2)).toEqual(['done', 'done', 'done', 'done', 'done']);
+  expect(await warehouse.rows(SEEN)).toEqual([[0, 0, 0, 0]]);
+  const ranges = new Ranges();
+  expect(await warehouse.load({ split: ranges.split })).toMatchObject({ batches: 1, isUpToDate: true });
+  expect([await warehouse.rows(SEEN), ranges.waiting]).toEqual([[[50, 50, 1, 1]], []]);
+});
+
+test('a range that another worker is at is left to that one, however long it takes', async () => {
+  const warehouse = await pending();
+  const [ref, ...others] = await sentBy(warehouse);
+  const working = await connectTo(warehouse.url);
+  await working.query('begin; select 1 from pipeline.staged_part where range_number = 0 for update');
+  const context = warehouse.context({ waitForLoader: '100ms' });
+  expect(await workAll(context, ref ? [ref, ...others] : [], 1)).toEqual(['done', 'done', 'done', 'done', 'done']);
+  await working.query('rollback');
+  expect(await sentBy(warehouse)).toEqual([ref]);
+});
+
+describe('a large batch', () => {
+  test('that others are loading is waited for, and nothing of it handed out', async () => {
+    const warehouse = await pending();
+    await warehouse.initialise();
+    const loading = await connectTo(warehouse.url);
+    await loading.query('begin; select pg_advisory_xact_lock(7350, 4)');
+    expect(await sentBy(warehouse)).toEqual([]);
+    await loading.query('rollback');
+    expect(await sentBy(warehouse)).toHaveLength(5);
+  });
+
+  test('that others have loaded meanwhile is not waited for', async () => {
+    const warehouse = await pending();
+    await warehouse.load();
+    const entry = await new Log(warehouse.processed.lake, processedEntrySchema).read(1);
+    const { client, model: of, processed: { lake } } = warehouse;
+    const ranges = new Ranges();
+    expect(await handOut({ client, lake, entry, model: of }, ranges.split)).toBe(false);
+    expect([ranges.waiting, await warehouse.rows(STAGED_TABLES)]).toEqual([[], [[0]]]);
+  });
 });
 
 describe('what is staged is not used', () => {

@@ -150,6 +150,17 @@ describe('starling backfill', () => {
     await expectExact(place);
   }, 120_000);
 
+  test('is not done while somebody else is loading a large batch, and goes on behind that', async () => {
+    const place = await freshPlace(await totesysTemplate(6_000, template.server));
+    await place.warehouse.query('begin; select pg_advisory_xact_lock(7350, 4)');
+    const waiting = await start(place);
+    await waiting.until(({ stdout }) => stdout.includes('"event":"busy","stage":"load"'));
+    await place.warehouse.query('rollback');
+    await expectDone(await waiting.ended);
+    expect(await plansOf(place, 1)).toHaveLength(1);
+    await expectExact(place);
+  }, 120_000);
+
   test('does at once what is small, and its workers are nothing for people to start', async () => {
     const place = await freshPlace(await totesysTemplate());
     const { status, stdout } = await runStarling(BACKFILL, { cwd: place.directory, environment: place.environment });

@@ -33,7 +33,7 @@ describe('a stage leaves behind', () => {
   test('after a look that leaves something to do: when it last was not so', async () => {
     const lake = await freshLake();
     const result = { stage: 'ingest', batches: 0, head: 7, isUpToDate: false, detail: { cursor: '12' } } as const;
-    const state = { stage: 'ingest', looked_at: NOW, batch: 7, outcome: 'nothing_new' } as const;
+    const state = { stage: 'ingest', looked_at: NOW, batch: 7, outcome: 'waiting' } as const;
     await run(lake, async () => result);
     expect(await readState(lake, 'ingest')).toEqual({ ...state, detail: { cursor: '12' } });
     const seen = { seen_at: '2024-08-07T11:00:00.000Z', seen_batch: 7 };

@@ -68,13 +68,13 @@ export class TestQueue {
   }
 }
 
-/** A queue and its dead letters, where a message goes instead of being delivered a fourth time. */
+/** A queue and its dead letters, where a message goes instead of being delivered a sixth time. */
 export async function freshQueues(moto: Pick<Moto, 'endpoint'>): Promise<{ readonly ranges: TestQueue; readonly deadLetters: TestQueue }> {
   const client = clientOf(moto);
   const name = randomUUID();
   const { QueueUrl: deadLetters = '' } = await client.send(new CreateQueueCommand({ QueueName: `${name}-dead-letters` }));
   const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl: deadLetters, AttributeNames: ['QueueArn'] }));
-  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: 3 });
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: Attributes?.QueueArn, maxReceiveCount: 5 });
   const { QueueUrl: ranges = '' } = await client.send(
     new CreateQueueCommand({ QueueName: name, Attributes: { VisibilityTimeout: '5400', RedrivePolicy } }));
   return { ranges: new TestQueue(moto, ranges), deadLetters: new TestQueue(moto, deadLetters) };

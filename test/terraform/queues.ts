@@ -11,14 +11,14 @@ export function testQueues(one: (type: string, address: string) => Resource): vo
   const queueOf = (stage: string, name: string): Resource['values'] => one('aws_sqs_queue', `module.${stage}.aws_sqs_queue.${name}`).values;
 
   describe('the queues of ranges', () => {
-    test.each(STAGES)('of %s are encrypted, and hide a range for as long as Lambda may try it, three times', (stage) => {
+    test.each(STAGES)('of %s are encrypted, and hide a range for as long as Lambda may try it, and put it aside after five deliveries', (stage) => {
       const dead = `starling-${stage}-range-dead-letters`;
       expect(queueOf(stage, 'ranges')).toMatchObject({
         name: `starling-${stage}-ranges`, visibility_timeout_seconds: 6 * 900, message_retention_seconds: 345_600, sqs_managed_sse_enabled: true,
       });
       expect(queueOf(stage, 'range_dead_letters')).toMatchObject({ name: dead, message_retention_seconds: 1_209_600, sqs_managed_sse_enabled: true });
       const redrive = one('aws_sqs_queue_redrive_policy', `module.${stage}`).values['redrive_policy'];
-      expect(JSON.parse(String(redrive))).toEqual({ deadLetterTargetArn: `arn:aws:sqs:${REGION}:${ACCOUNT}:${dead}`, maxReceiveCount: 3 });
+      expect(JSON.parse(String(redrive))).toEqual({ deadLetterTargetArn: `arn:aws:sqs:${REGION}:${ACCOUNT}:${dead}`, maxReceiveCount: 5 });
     });
 
     test.each(STAGES)('of %s are closed to other accounts and to what is not over TLS, and their policies give nothing', (stage) => {

@@ -8,7 +8,7 @@ import { addSkip, removeSkip } from '../../src/shared/lake/skips.ts';
 import { partNumbers } from '../../src/transform/range.ts';
 import { RANGES_MAX } from '../../src/transform/split.ts';
 import { ingested, processedEntry, SNAPSHOT_AT, transformed } from '../support/batches.ts';
-import { BATCH, beside, contentOf, Crew, EMPTY, fewerStars, ingestedBatch, keysIn, sales, stars } from './splitting.ts';
+import { AtPut, BATCH, beside, contentOf, Crew, EMPTY, fewerStars, ingestedBatch, keysIn, sales, stars } from './splitting.ts';
 
 const NOW = new Date(SNAPSHOT_AT);
 
@@ -97,6 +97,35 @@ describe('a plan whose ground has changed', () => {
   });
 });
 
+describe('a plan beside the one that is committed', () => {
+  test('is not taken up by a log that is made anew', async () => {
+    const lakes = await ingestedBatch();
+    const crew = new Crew(lakes);
+    await crew.look({ processed: new AtPut(lakes, 'plan', async (put) => (await crew.look(), put())) });
+    const attempts = new Set(crew.queue.map(({ attempt }) => attempt));
+    expect(attempts.size).toBe(2);
+    const [first] = attempts;
+    // The messages of the other are lost.
+    for (const ref of crew.queue.splice(0)) if (ref.attempt === first) await crew.work(ref);
+    expect((await processedEntry(lakes, 1)).attempt).toBe(first);
+    await lakes.processed.delete(logKey(1));
+    await crew.look();
+    expect(crew.queue.filter(({ attempt }) => attempts.has(attempt))).toEqual([]);
+  });
+
+  test('is not taken up either where the batch was done at once', async () => {
+    const lakes = await ingestedBatch();
+    const crew = new Crew(lakes);
+    await crew.look();
+    const [late] = crew.queue.splice(0);
+    await transformed(lakes, stars);
+    expect(await crew.work(late)).toBe('gone');
+    await lakes.processed.delete(logKey(1));
+    await crew.look();
+    expect(crew.queue[0]?.attempt).not.toBe(late?.attempt);
+  });
+});
+
 describe('two models', () => {
   test('a worker of another build leaves the range to the plan’s', async () => {
     const lakes = await ingestedBatch();
@@ -116,6 +145,8 @@ describe('two models', () => {
     const other = new Crew(lakes, fewerStars);
     await other.look();
     expect(other.queue.map(({ attempt }) => attempt)).not.toContain(old[0]?.attempt);
+    // Messages of before a deploy are of no use to whoever has a plan of its own.
+    expect(await other.work(old[0])).toBe('gone');
     for (let ref = other.take(); ref; ref = other.take()) await other.work(ref);
     expect((await processedEntry(lakes, 1)).model).toBe(fewerStars.hash);
     expect(await crew.work(old[0])).toBe('gone');

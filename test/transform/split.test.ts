@@ -40,7 +40,8 @@ describe('a batch done in ranges', () => {
     await crew.finish();
     const told = crew.events.filter(({ event }) => event === 'table' || event === 'warning' || event === 'batch');
     expect(shown(told)).toEqual(shown(events));
-    expect(crew.told('batch')[0]?.seconds).toBeGreaterThan(0);
+    // The hours of many workers are not what one call needs.
+    expect(crew.told('batch')[0]).not.toHaveProperty('seconds');
     const bytes = (table: string): number => crew.told('range').filter((event) => event.table === table).reduce((sum, event) => sum + (event.bytes ?? 0), 0);
     for (const { table = '', bytes: all } of crew.told('table').slice(2)) expect(bytes(table)).toBe(all);
   });

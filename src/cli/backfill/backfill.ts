@@ -10,6 +10,7 @@ import type { PipelineContext } from '../context.ts';
 import type { Output } from '../output.ts';
 import { runStage } from '../pipeline.ts';
 import { Crew, WorkerLost } from './crew.ts';
+import { Others } from './others.ts';
 
 /** How many processes, and in about how many ranges they do a batch. */
 export interface Team {
@@ -70,7 +71,7 @@ export async function backfill(context: PipelineContext, place: LakePlace, team:
 
 const GO_ON = 'What is done stays done: start it again, with fewer workers where memory is short.';
 
-/** Looks, has the ranges done that there are, and looks again, until a look leaves none. */
+/** Looks, has the ranges done that there are, and looks again, until nothing is left to do for anybody. */
 async function fill(stage: Stage, context: PipelineContext, { ranges }: Team, crew: Crew): Promise<void> {
   const sent: RangeRef[] = [];
   const send = async (refs: readonly RangeRef[]): Promise<void> => void sent.push(...refs);
@@ -78,12 +79,14 @@ async function fill(stage: Stage, context: PipelineContext, { ranges }: Team, cr
   const split: Splitting = { ...LEAST, ranges, send, isBusy: async () => false };
   const log = new Log(context.ingestion, ingestionEntrySchema);
   const first = context.whole ? await log.head() : 0;
+  const others = new Others(context.signal);
   while (!context.signal.aborted) {
     // What is asked for whole is one batch, and there can be several looks at it.
     const whole = context.whole && (await log.head()) === first;
-    await runStage(stage, { ...context, split, whole });
-    if (sent.length === 0) return;
-    await crew.do(stage, sent.splice(0));
+    const result = await runStage(stage, { ...context, split, whole });
+    if (sent.length > 0) await crew.do(stage, sent.splice(0));
+    else if (result.isUpToDate) return;
+    else await others.wait(result);
   }
 }
 

@@ -3,6 +3,7 @@ import { PipelineError } from '../errors.ts';
 import { ENTRY_MAX_BYTES, readJson, toJson } from './json.ts';
 import { splitKey, splitPrefix } from './key.ts';
 import type { Lake } from './lake.ts';
+import type { Log, LogEntry } from './log.ts';
 
 /**
  * A batch too large for one process, done in ranges by several. Its plan is an object in the lake, and so is a mark for
@@ -58,8 +59,24 @@ export type SplitPlan = v.InferOutput<v.ObjectSchema<typeof splitPlanBase, undef
   readonly ranges: readonly unknown[];
 };
 
+/** Why a plan is one no more. `failed`: nobody wanted that, it could not be finished. */
+const voidSchema = v.object({ reason: v.string(), failed: v.optional(v.boolean()) });
+type Void = v.InferOutput<typeof voidSchema>;
+
 /** One after the other, a thousand marks in S3 would be half a minute. */
 const MARKS_AT_ONCE = 16;
+
+interface Attempt {
+  readonly attempt: string;
+  readonly isPlan: boolean;
+  readonly isVoid: boolean;
+}
+
+/** One attempt, put by several workers: won is it by the one whose entry is there. */
+export async function commitOnce<E extends LogEntry>(log: Log<E>, entry: E): Promise<'won' | 'lost'> {
+  if ((await log.commit(entry)) === 'lost') return 'lost';
+  return (await log.read(entry.batch)).committed_at === entry.committed_at ? 'won' : 'lost';
+}
 
 /** The plans of one lake and their marks. Like log entries, both are only ever put where there is none. */
 export class Splits<P extends SplitPlan, M> {
@@ -79,24 +96,35 @@ export class Splits<P extends SplitPlan, M> {
 
   /** The plan by which a batch is being done; of several the same one for everybody. Null where there is none. */
   async find(batch: number, model: string): Promise<P | null> {
-    const attempts = new Map<string, Set<string>>();
-    const prefix = splitPrefix(batch);
-    for await (const key of this.#lake.list(prefix)) {
-      const [attempt = '', name = ''] = key.slice(prefix.length).split('/');
-      attempts.set(attempt, (attempts.get(attempt) ?? new Set()).add(name));
-    }
-    for (const [attempt, names] of attempts) {
-      if (!names.has('plan.json') || names.has('void.json')) continue;
+    for (const { attempt, isPlan, isVoid } of await this.#attempts(batch)) {
+      if (!isPlan || isVoid) continue;
       const plan = await this.#readOf(batch, attempt, model);
       if (plan !== null) return plan;
     }
     return null;
   }
 
-  /** The plan that a message is of; null where it was given up. `lake_missing` where there never was one. */
-  async planOf({ batch, attempt }: Pick<RangeRef, 'batch' | 'attempt'>): Promise<P | null> {
-    const isVoid = await this.#exists(splitKey(batch, attempt, 'void'));
-    return isVoid ? null : this.#read(batch, attempt);
+  /** The same, of those that still stand: the others are given up. @param whyNot Null of a plan that stands. */
+  async findStanding(batch: number, model: string, whyNot: (plan: P) => string | null): Promise<P | null> {
+    for (;;) {
+      const plan = await this.find(batch, model);
+      const reason = plan && whyNot(plan);
+      if (plan === null || reason === null) return plan;
+      await this.giveUp(plan, reason);
+    }
+  }
+
+  /**
+   * The plan that a message is of; null where nobody needs its ranges: it was given up, or is another model's and the
+   * batch is being done by one of this model, too. `lake_missing` where there never was one, `model_mismatch` where
+   * whoever asks is behind.
+   */
+  async planOf({ batch, attempt }: Pick<RangeRef, 'batch' | 'attempt'>, model: string): Promise<P | null> {
+    if (await this.#exists(splitKey(batch, attempt, 'void'))) return null;
+    const plan = await this.#readOf(batch, attempt, model);
+    if (plan !== null || (await this.find(batch, model)) !== null) return plan;
+    const message = `batch ${batch} is being done in ranges by another model than this build has`;
+    throw new PipelineError('model_mismatch', message, { batch });
   }
 
   async isDone({ batch, attempt, range }: RangeRef): Promise<boolean> {
@@ -127,8 +155,48 @@ export class Splits<P extends SplitPlan, M> {
   }
 
   /** What it was made of is not there any more: it can never be finished. The next look makes another one. */
-  async giveUp({ batch, attempt }: P, reason: string): Promise<void> {
-    await this.#lake.putIfAbsent(splitKey(batch, attempt, 'void'), toJson({ reason }));
+  async giveUp({ batch, attempt }: SplitPlan, reason: string): Promise<void> {
+    await this.#void(batch, attempt, { reason });
+  }
+
+  /** The same, where nobody wanted it. @returns how many plans of this batch have ended so. */
+  async fail({ batch, attempt }: SplitPlan, reason: string): Promise<number> {
+    await this.#void(batch, attempt, { reason, failed: true });
+    let failed = 0;
+    for (const one of await this.#attempts(batch)) {
+      const key = splitKey(batch, one.attempt, 'void');
+      const content = one.isVoid && this.#parse(voidSchema, await readJson(this.#lake, key, ENTRY_MAX_BYTES), key);
+      if (content && content.failed === true) failed += 1;
+    }
+    return failed;
+  }
+
+  /**
+   * Gives up all plans of a batch that is committed. Whoever takes its entry out of the log, or begins another log,
+   * means it to be done again, and not to be taken up as it was: objects of it may be why. The commit stands without.
+   */
+  async retire(batch: number): Promise<void> {
+    try {
+      const left = (await this.#attempts(batch)).filter(({ isPlan, isVoid }) => isPlan && !isVoid);
+      for (const { attempt } of left) await this.#void(batch, attempt, { reason: 'its batch is committed' });
+    } catch {
+      // What is left of them is then only ever taken up by such a log.
+    }
+  }
+
+  async #void(batch: number, attempt: string, content: Void): Promise<void> {
+    await this.#lake.putIfAbsent(splitKey(batch, attempt, 'void'), toJson(content));
+  }
+
+  /** All tries at a batch, in one order for everybody. */
+  async #attempts(batch: number): Promise<readonly Attempt[]> {
+    const attempts = new Map<string, Set<string>>();
+    const prefix = splitPrefix(batch);
+    for await (const key of this.#lake.list(prefix)) {
+      const [attempt = '', name = ''] = key.slice(prefix.length).split('/');
+      attempts.set(attempt, (attempts.get(attempt) ?? new Set()).add(name));
+    }
+    return [...attempts].map(([attempt, names]) => ({ attempt, isPlan: names.has('plan.json'), isVoid: names.has('void.json') }));
   }
 
   /** Null for a plan of another build's, which need not be readable here. */
@@ -136,11 +204,6 @@ export class Splits<P extends SplitPlan, M> {
     const content = await readJson(this.#lake, splitKey(batch, attempt, 'plan'), ENTRY_MAX_BYTES);
     const { format, model: madeBy } = this.#parse(anyPlan, content, splitKey(batch, attempt, 'plan'));
     return format === 1 && madeBy === model ? this.#checked(content, batch, attempt) : null;
-  }
-
-  async #read(batch: number, attempt: string): Promise<P> {
-    const key = splitKey(batch, attempt, 'plan');
-    return this.#checked(await readJson(this.#lake, key, ENTRY_MAX_BYTES), batch, attempt);
   }
 
   #checked(content: unknown, batch: number, attempt: string): P {

@@ -13,7 +13,8 @@ const stageState = v.object({
   looked_at: v.pipe(v.string(), v.isoTimestamp()),
   /** The last batch that it has committed, 0 for none. */
   batch: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  outcome: v.picklist(['committed', 'nothing_new', 'failed']),
+  /** `waiting`: there is something to do, and others are at it. */
+  outcome: v.picklist(['committed', 'nothing_new', 'waiting', 'failed']),
   error: v.exactOptional(v.object({ kind: v.string(), message: v.string() })),
   detail: v.exactOptional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });

@@ -9,8 +9,8 @@ import type { RangeMessage } from './range-messages.ts';
 import type { TimeLeft } from './time-left.ts';
 
 /**
- * When a range that failed is tried again: as often as transform and load are swept. With three deliveries, what goes by
- * within ten minutes (a deploy, a failover) brings no message to the dead letters.
+ * When a range that failed is tried again: as often as transform and load are swept. With five deliveries, what goes by
+ * within twenty minutes (a deploy, a failover) brings no message to the dead letters.
  */
 const AGAIN_AFTER_SECONDS = 300;
 

@@ -24,6 +24,8 @@ export interface Call {
   readonly report: Report;
   readonly now: () => Date;
   readonly signal: AbortSignal;
+  /** Whether most of its time is left, for what may take all of it. */
+  readonly isEarly: () => boolean;
   /** Read the source whole. */
   readonly whole: boolean;
   /** Where the deployment has workers for the ranges of large batches. */
@@ -167,7 +169,8 @@ class Invocation {
 
   #call(whole: boolean): Call {
     const { split } = this.#container;
-    return { report: this.#report, now, signal: this.#time.signal, whole, ...(split ? { split } : {}) };
+    const isEarly = (): boolean => this.#time.isEarly;
+    return { report: this.#report, now, signal: this.#time.signal, isEarly, whole, ...(split ? { split } : {}) };
   }
 
   async #tried<T>(work: () => Promise<T>): Promise<T> {

@@ -4,6 +4,8 @@ const RESERVE_MS = 10_000;
 /** So that working off a backlog of small batches is not taken for a batch that is nearly too large: that alarm is at 80 %. */
 const RESERVE_SHARE = 0.25;
 
+const EARLY_SHARE = 0.75;
+
 /**
  * Tells when a call should begin nothing more: when what is left of its time may not do for another batch like the
  * longest so far, or is the last quarter.
@@ -12,11 +14,13 @@ export class TimeLeft {
   readonly #remainingMs: () => number;
   readonly #controller = new AbortController();
   readonly #reserveMs: number;
+  readonly #atStartMs: number;
   #longestMs = 0;
 
   constructor(remainingMs: () => number) {
     this.#remainingMs = remainingMs;
     const atStartMs = remainingMs();
+    this.#atStartMs = atStartMs;
     this.#reserveMs = RESERVE_SHARE * atStartMs;
     if (atStartMs < RESERVE_MS) this.#controller.abort();
   }
@@ -29,6 +33,11 @@ export class TimeLeft {
   /** Until the call is ended. */
   get seconds(): number {
     return this.#remainingMs() / 1000;
+  }
+
+  /** Whether little of it is used: another call would not have much more for what nobody knows how long it takes. */
+  get isEarly(): boolean {
+    return this.#remainingMs() >= EARLY_SHARE * this.#atStartMs;
   }
 
   /** To be called when a batch is done, or an attempt has failed, with the time that it took. */

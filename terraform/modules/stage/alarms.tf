@@ -47,7 +47,7 @@ resource "aws_cloudwatch_metric_alarm" "duration" {
 resource "aws_cloudwatch_metric_alarm" "range_dead_letters" {
   alarm_name = "${local.name}-range-dead-letters"
   alarm_description = join(" ", [
-    "Ranges of a large batch came to nothing, three deliveries each: the queue ${aws_sqs_queue.range_dead_letters.name} is not empty.",
+    "Ranges of a large batch came to nothing, five deliveries each: the queue ${aws_sqs_queue.range_dead_letters.name} is not empty.",
     "The data is safe: the batch is not committed, and the stage sends what is missing again. Do what the SMS or the log's error kind says, then purge the queue: until then this alarm cannot ring again. ${local.logs}",
     "${var.pipeline.runbook_url}#range-dead-letters",
   ])

@@ -13,7 +13,7 @@ resource "aws_sqs_queue" "ranges" {
   }
 }
 
-# Ranges that three deliveries did not get done.
+# Ranges that five deliveries did not get done.
 resource "aws_sqs_queue" "range_dead_letters" {
   name                      = "${local.name}-range-dead-letters"
   message_retention_seconds = 1209600 # 14 days, from when it was first sent
@@ -24,7 +24,7 @@ resource "aws_sqs_queue_redrive_policy" "ranges" {
   queue_url = aws_sqs_queue.ranges.id
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.range_dead_letters.arn
-    maxReceiveCount     = 3
+    maxReceiveCount     = 5 # being throttled uses them up as well: AWS' advice
   })
 }
 

@@ -51,10 +51,10 @@ describe.runIf(moto)('the queue of ranges', () => {
     expect(await queue.isBusy()).toBe(false);
   });
 
-  test('lets a message come back when it is told, and puts it aside after three deliveries', async () => {
+  test('lets a message come back when it is told, and puts it aside after five deliveries', async () => {
     const { ranges, deadLetters, queue } = await scene();
     await queue.send(refs(1));
-    for (let delivery = 1; delivery <= 3; delivery += 1) {
+    for (let delivery = 1; delivery <= 5; delivery += 1) {
       const event = await ranges.receive();
       expect(await ranges.receive()).toBeNull();
       await queue.hide(event?.Records[0]?.receiptHandle ?? '', 0);

@@ -4,9 +4,11 @@ import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { DirectoryLake } from '../../../src/local/directory-lake.ts';
 import { toJson } from '../../../src/shared/lake/json.ts';
-import { splitKey } from '../../../src/shared/lake/key.ts';
+import { splitKey, splitPrefix } from '../../../src/shared/lake/key.ts';
 import type { Lake } from '../../../src/shared/lake/lake.ts';
-import { rangeBytesOf, rangeRefSchema, splitPlanBase, Splits } from '../../../src/shared/lake/split.ts';
+import { Log, logEntryBase } from '../../../src/shared/lake/log.ts';
+import { bytesOf } from '../../../src/shared/lake/read.ts';
+import { commitOnce, rangeBytesOf, rangeRefSchema, splitPlanBase, Splits } from '../../../src/shared/lake/split.ts';
 import { temporaryDirectory } from '../../support/postgres.ts';
 
 const planSchema = v.object({ ...splitPlanBase, ranges: v.array(v.string()) });
@@ -29,6 +31,16 @@ async function place(): Promise<Place> {
   return { lake, splits: new Splits<Plan, Mark>(lake, planSchema, markSchema) };
 }
 
+/** Why the plans of batch 7 are void. */
+async function voidsIn(lake: Lake): Promise<readonly string[]> {
+  const reasons: string[] = [];
+  for await (const key of lake.list(splitPrefix(7))) {
+    if (!key.endsWith('/void.json')) continue;
+    reasons.push(v.parse(v.object({ reason: v.string() }), JSON.parse((await bytesOf(lake, key)).toString())).reason);
+  }
+  return reasons;
+}
+
 async function begun(changed: Partial<Plan> = {}): Promise<Place & { readonly plan: Plan }> {
   const { lake, splits } = await place();
   const plan = planned(changed);
@@ -40,13 +52,13 @@ describe('a plan', () => {
   test('is found by its batch and its model, and by the messages of its ranges', async () => {
     const { splits, plan } = await begun();
     expect(await splits.find(7, MODEL)).toEqual(plan);
-    expect(await splits.planOf(refOf(plan, 1))).toEqual(plan);
+    expect(await splits.planOf(refOf(plan, 1), MODEL)).toEqual(plan);
     expect([await splits.find(8, MODEL), await splits.find(70, MODEL), await splits.find(7, 'another')]).toEqual([null, null, null]);
   });
 
   test('that never was is told as an object that is missing', async () => {
     const { splits, plan } = await begun();
-    await expect(splits.planOf({ ...refOf(plan, 0), attempt: randomUUID() })).rejects.toMatchObject({ kind: 'lake_missing' });
+    await expect(splits.planOf({ ...refOf(plan, 0), attempt: randomUUID() }, MODEL)).rejects.toMatchObject({ kind: 'lake_missing' });
   });
 
   test('is the same for all who look, though there are several', async () => {
@@ -60,7 +72,7 @@ describe('a plan', () => {
   test('that was given up is none any more; another one is found, and whoever has a message of it is told', async () => {
     const { splits, plan } = await begun();
     await splits.giveUp(plan, 'its table is another');
-    expect([await splits.find(7, MODEL), await splits.planOf(refOf(plan, 0))]).toEqual([null, null]);
+    expect([await splits.find(7, MODEL), await splits.planOf(refOf(plan, 0), MODEL)]).toEqual([null, null]);
     await splits.giveUp(plan, 'said twice');
     const second = planned();
     await splits.begin(second);
@@ -78,6 +90,55 @@ describe('a plan', () => {
     expect(await splits.find(7, 'another')).toMatchObject({ attempt: first });
   });
 
+  test('of another model is waited for by whoever has a message of it, and needed no more once there is one of its own', async () => {
+    const { splits, plan } = await begun();
+    await expect(splits.planOf(refOf(plan, 0), 'another')).rejects.toMatchObject({ kind: 'model_mismatch', context: { batch: 7 } });
+    const own = planned({ model: 'another' });
+    await splits.begin(own);
+    expect(await splits.planOf(refOf(plan, 0), 'another')).toBeNull();
+    expect(await splits.planOf(refOf(plan, 0), MODEL)).toEqual(plan);
+    await splits.giveUp(own, 'its table is another');
+    await expect(splits.planOf(refOf(plan, 0), 'another')).rejects.toMatchObject({ kind: 'model_mismatch' });
+  });
+
+  test('that does not stand is given up for the next one that does', async () => {
+    const { lake, splits, plan } = await begun();
+    const others = [planned(), planned()];
+    for (const other of others) await splits.begin(other);
+    const stands = ({ attempt }: Plan) => (attempt === plan.attempt ? null : 'its ground has changed');
+    expect(await splits.findStanding(7, MODEL, stands)).toEqual(plan);
+    expect(await splits.findStanding(7, MODEL, () => 'nothing stands')).toBeNull();
+    expect((await voidsIn(lake)).filter((reason) => reason === 'nothing stands')).not.toEqual([]);
+    expect(await voidsIn(lake)).toHaveLength(3);
+  });
+
+  test('is one no more once its batch is committed, by whichever plan; those of other batches are', async () => {
+    const { lake, splits, plan } = await begun();
+    const other = planned({ batch: 8 });
+    for (const one of [planned({ model: 'another' }), planned(), other]) await splits.begin(one);
+    await splits.giveUp(plan, 'before');
+    await splits.retire(7);
+    expect([await splits.find(7, MODEL), await splits.find(7, 'another'), await splits.find(8, MODEL)]).toEqual([null, null, other]);
+    expect((await voidsIn(lake)).toSorted()).toEqual(['before', 'its batch is committed', 'its batch is committed']);
+  });
+
+  test('that the lake would not let be retired does not undo the commit', async () => {
+    const { lake, splits } = await begun();
+    lake.putIfAbsent = async () => Promise.reject(new Error('no'));
+    await expect(splits.retire(7)).resolves.toBeUndefined();
+  });
+
+  test('that could not be finished is counted with the others of its batch; one that nobody wanted any more is not', async () => {
+    const { splits, plan } = await begun();
+    await splits.giveUp(plan, 'every table is to be read whole');
+    const counts: number[] = [];
+    for (const batch of [7, 7, 8, 7]) counts.push(await splits.fail(planned({ batch }), 'its table is another'));
+    await splits.begin(planned());
+    await splits.retire(7);
+    counts.push(await splits.fail(planned(), 'its table is another'));
+    expect(counts).toEqual([1, 2, 1, 3, 4]);
+  });
+
   test('is not begun twice: the first stays', async () => {
     const { splits, plan } = await begun();
     await splits.begin({ ...plan, ranges: [] });
@@ -93,7 +154,7 @@ describe('a plan', () => {
     const { lake, splits } = await place();
     const plan = planned();
     await lake.putIfAbsent(splitKey(7, plan.attempt, 'plan'), toJson(change(plan)));
-    await expect(splits.planOf(refOf(plan, 0))).rejects.toMatchObject({ kind: 'lake_corrupt' });
+    await expect(splits.planOf(refOf(plan, 0), MODEL)).rejects.toMatchObject({ kind: 'lake_corrupt' });
     await expect(splits.find(7, MODEL)).rejects.toMatchObject({ kind: 'lake_corrupt' });
   });
 
@@ -165,6 +226,19 @@ describe('a message', () => {
     const ref = { batch: 7, attempt: randomUUID(), range: 0 };
     expect([v.is(rangeRefSchema, ref), v.is(rangeRefSchema, { ...ref, ...changed })]).toEqual([true, false]);
   });
+});
+
+test('one attempt that several commit is won by one of them', async () => {
+  const { lake } = await place();
+  const entry = v.parse(v.object(logEntryBase), {
+    format: 1, log_id: randomUUID(), batch: 1, attempt: randomUUID(), committed_at: '2024-08-07T12:00:00.000Z',
+  });
+  const others = [1, 2].map((ms) => ({ ...entry, committed_at: `2024-08-07T12:00:00.00${ms}Z` }));
+  const outcomes = [];
+  for (const one of [entry, ...others, { ...entry, attempt: randomUUID() }]) {
+    outcomes.push(await commitOnce(new Log(lake, v.object(logEntryBase)), one));
+  }
+  expect(outcomes).toEqual(['won', 'lost', 'lost', 'lost']);
 });
 
 test('a range is as large as is said, or as large as it has to be for about so many', () => {

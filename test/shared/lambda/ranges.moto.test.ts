@@ -67,8 +67,8 @@ describe.runIf(moto)('a function with a queue', () => {
 
   test('works the ranges that it brings, and takes no event of another for one', async () => {
     const worked: RangeRef[] = [];
-    const handler = await functionWith(async ({ split, signal }, ref) => {
-      expect([split?.rangeBytes, signal.aborted]).toEqual([1024 * MB, false]);
+    const handler = await functionWith(async ({ split, signal, isEarly }, ref) => {
+      expect([split?.rangeBytes, signal.aborted, isEarly()]).toEqual([1024 * MB, false, true]);
       worked.push(ref);
       return ref.range === 2 ? 'committed' : 'done';
     });
@@ -114,9 +114,9 @@ describe.runIf(moto)('a function with a queue', () => {
   test('lets a message that is no range end in the dead letters, and tells nobody of a batch', async () => {
     const handler = await functionWith(async () => 'done');
     await queues.ranges.send('{"batch": "all"}');
-    expect(await deliverAll(handler)).toEqual([1, 1, 1]);
+    expect(await deliverAll(handler)).toEqual([1, 1, 1, 1, 1]);
     expect((await queues.deadLetters.receive())?.Records[0]?.body).toBe('{"batch": "all"}');
-    expect(log.lines.filter(({ level }) => level === 'ERROR')).toHaveLength(3);
+    expect(log.lines.filter(({ level }) => level === 'ERROR')).toHaveLength(5);
     expect(await alerts.heard()).toEqual([]);
   });
 

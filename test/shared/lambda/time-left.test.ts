@@ -29,6 +29,15 @@ describe('the time that a call has left', () => {
     expect(new TimeLeft(() => 10_000).signal.aborted).toBe(false);
   });
 
+  test('is early until a quarter of it is used', () => {
+    let remainingMs = 900_000;
+    const time = new TimeLeft(() => remainingMs);
+    remainingMs = 675_000;
+    expect(time.isEarly).toBe(true);
+    remainingMs = 674_999;
+    expect(time.isEarly).toBe(false);
+  });
+
   test('allows to wait and try again only if as much as the longest batch is left after it', () => {
     let remainingMs = 60_000;
     const time = new TimeLeft(() => remainingMs);
