@@ -52,13 +52,13 @@ check: node_modules/.installed ## types, lint, unused code
 
 build: dist/starling.js dist/lambda/load.zip ## dist/starling.js, dist/lambda/<stage>.zip
 
-dist/starling.js: build/cli.ts build/bundle.ts node_modules/.installed package.json $(shell find src -name '*.ts')
+dist/starling.js: build/cli.ts build/bundle.ts build/own-sources.ts node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/tsc -p .
 	@$(BIN)/esbuild build/cli.ts $(AS_PROGRAM) --outfile=dist/build-cli.js
 	@node dist/build-cli.js
 
 # The last that is written stands for all three.
-dist/lambda/load.zip: build/lambda.ts build/no-certificates.ts node_modules/.installed package.json $(shell find src -name '*.ts')
+dist/lambda/load.zip: build/lambda.ts build/own-sources.ts build/no-certificates.ts node_modules/.installed package.json $(shell find src -name '*.ts')
 	@$(BIN)/esbuild build/lambda.ts $(AS_PROGRAM) --outfile=dist/build-lambda.js
 	@node dist/build-lambda.js
 

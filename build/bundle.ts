@@ -1,4 +1,5 @@
 import { build, type BuildResult, type Plugin } from 'esbuild';
+import { ownSourcesOnly } from './own-sources.ts';
 
 /** The command line, behind what it starts beside itself: who finds it finds all. */
 export const COMMAND_LINE: Readonly<Record<string, string>> = {
@@ -33,6 +34,6 @@ export async function bundle(entry: string, outfile: string): Promise<BuildResul
     mainFields: ['module', 'main'],
     sourcemap: true,
     logLevel: 'warning',
-    plugins: [packagesButArrow],
+    plugins: [packagesButArrow, ownSourcesOnly],
   });
 }

@@ -11,6 +11,7 @@ import { brotliCompress, constants } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 import { zipSync, type Zippable } from 'fflate';
 import { STAGES, type Stage } from '../src/shared/report.ts';
+import { ownSourcesOnly, withoutMap } from './own-sources.ts';
 
 const [, , output = 'dist/lambda'] = process.argv;
 
@@ -40,22 +41,6 @@ const brotliWasm: Plugin = {
     });
   },
 };
-
-const ONE_PLACE = Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').toString('base64');
-
-/** A stack is read for the lines that are ours; those of the libraries would make half a megabyte of map. */
-const ownSourcesOnly: Plugin = {
-  name: 'own-sources-only',
-  setup: (build) => {
-    build.onLoad({ filter: /node_modules.*\.[cm]?js$/ }, async ({ path }) => ({
-      contents: withoutMap(await readFile(path, 'utf8')),
-    }));
-  },
-};
-
-function withoutMap(contents: string): string {
-  return `${contents}\n//# sourceMappingURL=data:application/json;base64,${ONE_PLACE}`;
-}
 
 /** Those that write Parquet do so in a thread of its own, from a bundle of its own. */
 const WORKER = 'src/shared/parquet/parquet-worker.ts';

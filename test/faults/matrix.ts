@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { deepStrictEqual } from 'node:assert';
+import { isDeepStrictEqual } from 'node:util';
 import { copyLake, discard, type Ground, openDatabase } from './ground.ts';
 import { type Done, type Job, modelNamed, runJob } from './job.ts';
 import { type Stage, STAGES } from '../../src/shared/report.ts';
@@ -95,10 +96,13 @@ export class Matrix {
     try {
       await lane.rewind(point.stage);
       await this.#disturb(lane, point, spares);
-      this.#checkBetween(withoutEmpty(await lane.state()));
+      const between = withoutEmpty(await lane.state());
+      this.#checkBetween(between);
       await lane.run(STAGES, NOW);
       deepStrictEqual(await lane.state(), this.#after, 'the end is not that of the undisturbed run');
-      deepStrictEqual(await lane.warehouse.unlogged(), [], 'staged tables are left behind');
+      // Those of a batch that was loaded when it struck, the next batch drops.
+      const isLoaded = isDeepStrictEqual(between, withoutEmpty(this.#after));
+      if (!isLoaded) deepStrictEqual(await lane.warehouse.unlogged(), [], 'staged tables are left behind');
       return null;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);

@@ -17,7 +17,7 @@ export function statementStep(side: string, sql: string): Step {
 const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['nothing', /^$/],
   ['snapshot', /^select pg_catalog\.pg_current_snapshot/],
-  ['count of changes', /^select count\(\*\) as rows, count\(place\)/],
+  ['count of changes', /^select count\(\*\) as rows, bit_or/],
   ['copy to stdout', /^copy \(/],
   ['copy into staged', /^copy "?pipeline"?\."?staged_/],
   ['copy from stdin', /^copy /],
@@ -29,7 +29,7 @@ const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['insert', /^insert into/],
   ['update', /^update/],
   ['delete', /^delete/],
-  ['$1', /^(begin|commit|rollback|set|lock|comment|analyze|drop|alter|create (?:temporary table|unlogged table|table|schema|index|or replace view))\b/],
+  ['$1', /^(begin|commit|rollback to savepoint|rollback|savepoint|release savepoint|set|lock|comment|analyze|drop|alter|create (?:temporary table|unlogged table|table|schema|index|or replace view))\b/],
   ['select of ledger', /^select .*from pipeline\.ledger/],
   ['$1 of staged parts', /^(select) .*from pipeline\.staged_part/],
   ['select of quarantine', /^select .*from pipeline\.quarantine/],
