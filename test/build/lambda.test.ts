@@ -45,7 +45,7 @@ describe('the bundle of a function', () => {
     };
     visit('index.mjs');
     const left = Object.keys(files).filter((name) => name.endsWith('.mjs') && !imported.has(name));
-    const lazily = ['cloudwatch', 'sns', 'sqs', ...(stage === 'ingest' ? [] : ['parquet_wasm', 'range'])];
+    const lazily = ['cloudwatch', 'sns', 'sqs', ...(stage === 'ingest' ? [] : ['wasm', 'range'])];
     for (const part of lazily) expect(left.filter((name) => name.startsWith(`${part}-`))).toHaveLength(1);
     for (const name of imported) expect(text.decode(files[name])).not.toContain('flatbuffers');
   });

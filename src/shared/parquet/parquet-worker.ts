@@ -3,7 +3,7 @@ import type { Encoded, Order } from './encoder.ts';
 import { writeFile } from './write.ts';
 
 /** The other side of encoder.ts: a bundle of its own, started beside the one that asks. */
-const loading = import('parquet-wasm');
+const loading = import('./wasm.ts');
 
 parentPort?.on('message', (order: Order) => {
   void loading

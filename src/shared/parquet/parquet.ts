@@ -8,7 +8,7 @@ import { type ParquetModule, writeFile } from './write.ts';
 let loading: Promise<ParquetModule> | undefined;
 
 function parquet(): Promise<ParquetModule> {
-  loading ??= import('parquet-wasm');
+  loading ??= import('./wasm.ts');
   return loading;
 }
 

@@ -1,9 +1,9 @@
 import { tableToIPC } from 'apache-arrow';
-import type * as parquetWasm from 'parquet-wasm';
 import { arrowTable, type FilledColumn } from './arrow.ts';
 import { encodingOf } from './encodings.ts';
+import type * as wasm from './wasm.ts';
 
-export type ParquetModule = typeof parquetWasm;
+export type ParquetModule = typeof wasm;
 
 /**
  * One Parquet file of one row group (parts are bounded where they are cut). Statistics for the columns by which a reader
