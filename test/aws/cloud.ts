@@ -23,7 +23,10 @@ export class Cloud {
   readonly #gateways: Readonly<Record<Stage, Gateway>>;
   readonly #notifications: Notifications;
   readonly #settings: Readonly<Record<string, string>>;
+  /** Where containers live. Not a test's own: a bundle reads more of its files whenever it first needs them. */
+  readonly #directory: string;
   readonly #containers = new Map<Stage, Container>();
+  #started = 0;
   /** All that the functions have written to their logs. */
   readonly log: Answer['log'][number][] = [];
   /** Events that nobody has taken yet. */
@@ -31,20 +34,25 @@ export class Cloud {
 
   private constructor(
     deployment: Deployment, gateways: Record<Stage, Gateway>, notifications: Notifications, settings: Readonly<Record<string, string>>,
+    directory: string,
   ) {
     this.#settings = settings;
+    this.#directory = directory;
     this.#deployment = deployment;
     this.#gateways = gateways;
     this.#notifications = notifications;
   }
 
-  /** @param settings of the functions, in place of those that were deployed. */
+  /**
+   * To be called before the tests that use it: what it starts lives as long as whoever calls.
+   * @param settings of the functions, in place of those that were deployed.
+   */
   static async over(moto: Moto, deployment: Deployment, settings: Readonly<Record<string, string>> = {}): Promise<Cloud> {
     const { functions, buckets } = deployment;
     const gateway = async (stage: Stage) => startGateway(moto.endpoint, functions[stage].rights);
     const [ingest, transform, load] = [await gateway('ingest'), await gateway('transform'), await gateway('load')];
     const notifications = await Notifications.of(testS3Client(moto.endpoint), Object.values(buckets));
-    return new Cloud(deployment, { ingest, transform, load }, notifications, settings);
+    return new Cloud(deployment, { ingest, transform, load }, notifications, settings, await temporaryDirectory());
   }
 
   get gateways(): Readonly<Record<Stage, Gateway>> {
@@ -109,7 +117,8 @@ export class Cloud {
   async anotherContainer(stage: Stage): Promise<Container> {
     const { functions } = this.#deployment;
     const environment = { ...functions[stage].environment, ...this.#settings, ...awsEnvironment(this.#gateways[stage]), AWS_LAMBDA_FUNCTION_NAME: functions[stage].name };
-    return startContainer(bundleOf(stage), join(await temporaryDirectory(), stage), environment);
+    this.#started += 1;
+    return startContainer(bundleOf(stage), join(this.#directory, `${stage}-${this.#started}`), environment);
   }
 
   async #container(stage: Stage): Promise<Container> {
