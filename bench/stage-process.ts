@@ -4,6 +4,7 @@ import { initialise } from '../src/load/load.ts';
 import { runPipeline, runStage } from '../src/cli/pipeline.ts';
 import type { PipelineContext } from '../src/cli/context.ts';
 import { DirectoryLake } from '../src/local/directory-lake.ts';
+import { Sessions } from '../src/shared/postgres/sessions.ts';
 import { type Stage, STAGES } from '../src/shared/report.ts';
 import { answer, serve } from './child.ts';
 import { measured } from './measured.ts';
@@ -19,6 +20,9 @@ export interface StageJob {
   readonly ingestion: string;
   readonly processed: string;
 }
+
+/** As `watch` keeps them from one look to the next; a process that does one job opens them once. */
+const sessions = new Sessions();
 
 const WORKS: ReadonlySet<unknown> = new Set([...STAGES, 'run', 'init']);
 
@@ -39,6 +43,7 @@ function contextOf(job: StageJob): PipelineContext {
     now: () => new Date(),
     signal: new AbortController().signal,
     whole: false,
+    sessions,
   };
 }
 

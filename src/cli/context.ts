@@ -6,6 +6,7 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { openS3Lake } from '../shared/lake/s3.ts';
 import type { Splitting } from '../shared/lake/split.ts';
 import type { Model } from '../shared/model/model.ts';
+import type { Sessions } from '../shared/postgres/sessions.ts';
 import type { Report } from '../shared/report.ts';
 import { type Config, type LakePlace, STATE_DIRECTORY } from './config.ts';
 import { number, type Output } from './output.ts';
@@ -26,6 +27,8 @@ export interface PipelineContext {
   readonly whole: boolean;
   /** Has large batches done in ranges. */
   readonly split?: Splitting;
+  /** Of a command that looks again and again. */
+  readonly sessions?: Sessions;
 }
 
 export interface Wiring {

@@ -2,6 +2,7 @@ import { type Command, CommanderError } from 'commander';
 import { DEFAULT_ORDERS, embeddedExists, stopEmbedded } from '../local/embedded.ts';
 import { initialise } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
+import { Sessions } from '../shared/postgres/sessions.ts';
 import { backfill, parseTeam } from './backfill/backfill.ts';
 import { checkWorker, workForParent } from './backfill/worker.ts';
 import { agrees, compare } from './compare/compare.ts';
@@ -164,10 +165,15 @@ async function stop(output: Output): Promise<boolean> {
 }
 
 async function watch(context: PipelineContext, interval: number, output: Output): Promise<boolean> {
-  await every(interval, context.signal, async () => {
-    output.line(`-- ${context.now().toISOString()}`);
-    await run(context, output);
-  });
+  const sessions = new Sessions();
+  try {
+    await every(interval, context.signal, async () => {
+      output.line(`-- ${context.now().toISOString()}`);
+      await run({ ...context, sessions }, output);
+    });
+  } finally {
+    await sessions.close();
+  }
   output.line('stopped');
   return true;
 }

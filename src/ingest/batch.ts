@@ -10,7 +10,7 @@ import type { Splitting } from '../shared/lake/split.ts';
 import type { Report } from '../shared/report.ts';
 import { describe, type Description, LOCKABLE, readRelations, type Relation, rewritten } from './catalog.ts';
 import { readTable } from './copy.ts';
-import { countRows } from './count.ts';
+import { type Counted, type Counting, lookForChanges } from './count.ts';
 import { type CountedPlan, cutBatch, type Cuts } from './cut.ts';
 import { logPosition, positionOf, waitForFlush } from './flush.ts';
 import { identityChange, readIdentity } from './identity.ts';
@@ -31,6 +31,8 @@ export interface BatchInput {
   readonly batch: number;
   readonly attempt: string;
   readonly whole: boolean;
+  /** The rows are counted although nothing changed. */
+  readonly isCountDue: boolean;
   readonly report: Report;
   readonly now: () => Date;
   readonly split?: Splitting;
@@ -41,6 +43,8 @@ export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapsho
   /** Something was read, or is to be remembered: without it there is no log entry. With it, the source has flushed all that was read. */
   readonly isNews: boolean;
   readonly undeclared: Undeclared;
+  /** Whether the rows were counted: in each batch, and now and then where there is none. */
+  readonly counted: boolean;
   /** What is left to be read in ranges; null where the batch is whole. */
   readonly cuts: Cuts | null;
 };
@@ -67,12 +71,13 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
     const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
     const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
     const counted = await countAll(input, plans);
+    const isCounted = counted.some(({ rows }, at) => rows !== null && typeof plans[at]?.where === 'string');
     const cuts = input.split ? await cutBatch(client, input.split, relations, counted, snapshot) : null;
     const tables = await readTables(input, counted, cuts, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
     const isOther = model.hash !== input.previous?.model;
     const isNews = isOther || cuts !== null || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
-    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared, cuts };
+    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared, counted: isCounted, cuts };
   });
   if (read.isNews) await waitForFlush(client, read.lsn);
   return read;
@@ -167,18 +172,29 @@ async function readTables(
   return tables;
 }
 
-async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise<readonly CountedPlan[]> {
-  const counted: CountedPlan[] = [];
-  for (const plan of plans) counted.push(await count(input, plan));
-  return counted;
+/** Only what changed of it is read, as transaction ids tell. */
+function isFollowed({ table, where }: TablePlan): boolean {
+  return table.strategy.kind === 'xmin' && typeof where === 'string';
 }
 
-/** The rows that the table has, and the plan in the light of them; null where all rows are read, or not counted. */
-async function count({ client, schema }: BatchInput, plan: TablePlan): Promise<CountedPlan> {
-  if (plan.table.strategy.kind !== 'xmin' || plan.where === true) return { plan, rows: null, changed: null };
-  if (plan.where === false) return { plan, rows: plan.previous?.rows_in_source ?? null, changed: null };
-  const counted = await countRows(client, schema, plan, plan.where);
-  return { plan: afterCount(plan, counted), rows: counted.rows, changed: counted.changed };
+/**
+ * The plans in the light of what changed, and of the rows that there are: these are counted in each batch, and where
+ * nothing changed, now and then. What makes a batch of its own accord is not known before it is read.
+ */
+async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise<readonly CountedPlan[]> {
+  const { client, schema, model, previous } = input;
+  const followed = plans.flatMap((plan): readonly Counting[] =>
+    isFollowed(plan) && typeof plan.where === 'string' ? [{ ...plan, where: plan.where }] : []);
+  const isBatch = model.hash !== previous?.model || plans.some(({ table, where }) => table.strategy.kind !== 'xmin' || where === true);
+  const counted = await lookForChanges(client, schema, followed, isBatch || input.isCountDue);
+  return plans.map((plan) => countedPlan(plan, counted.get(plan.table.name)));
+}
+
+/** Of a table that nothing can have changed in, the rows that it had. */
+function countedPlan(plan: TablePlan, counted: Counted | undefined): CountedPlan {
+  if (counted) return { plan: afterCount(plan, counted), rows: counted.rows, changed: counted.changed };
+  const isStill = plan.table.strategy.kind === 'xmin' && plan.where === false;
+  return { plan, rows: isStill ? (plan.previous?.rows_in_source ?? null) : null, changed: null };
 }
 
 /** Adds what the next batch proves its completeness and its past by. */

@@ -28,14 +28,17 @@ export async function againAfterConflict<T>(report: Report, look: () => Promise<
 /** A server that ends a session between two statements says why to nobody who asks: the next statement only fails. */
 export async function withLastWord<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   const words: pg.DatabaseError[] = [];
-  client.on('error', (error: unknown) => {
+  const hear = (error: unknown): void => {
     if (error instanceof pg.DatabaseError) words.push(error);
-  });
+  };
+  client.on('error', hear);
   try {
     return await work();
   } catch (error) {
     const told = fromPostgres('source', error);
     const isGone = told instanceof PipelineError && told.kind === 'source_unreachable';
     throw isGone && words.length > 0 ? fromPostgres('source', words[0], told.context) : error;
+  } finally {
+    client.off('error', hear);
   }
 }

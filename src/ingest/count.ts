@@ -6,55 +6,58 @@ import { type Blocks, blocksCondition } from './ranges.ts';
 
 /** What there is of a table, and of what changed in it. */
 export interface Counted {
-  /** All rows of the table. */
-  readonly rows: number;
+  /** All rows of the table; null where they were not counted. */
+  readonly rows: number | null;
   /** Those that changed. */
   readonly changed: number;
   /** A condition that leads to those without another scan of the table; null where there are none. */
   readonly places: string | null;
 }
 
-type Counting = Pick<TablePlan, 'table' | 'description'>;
-
-/**
- * Counts the rows of a table that is followed by transaction id, and looks where the changed ones are. Where none has
- * changed that is one scan, and all that is read of the table; otherwise a second one of the slices that changed rows
- * are in, and what is read then is read by place.
- *
- * Processor time for 2,000,000 rows, in scans by the condition alone (15 / 18): the first scan 1.4 / 1.4, in parallel 1.3 / 1.2
- * by the clock; on leaves by `tableoid` 1.6 / 1.8. Not taken: the condition computed once, behind `offset 0`, for the first
- * and the last place and their number, 1.8 / 1.6, and 2.6 / 2.3 by the clock, since it is never done in parallel; one scan
- * for each of the two counts 1.5; groups 2.5; a second scan from the first changed row on, which is 1.0 where that is old.
- */
-export async function countRows(
-  client: pg.Client,
-  schema: string,
-  counting: Counting,
-  where: string,
-): Promise<Counted> {
-  try {
-    const from = rowsOf(schema, counting);
-    const leaves = counting.description.leaves.map((leaf) => leaf.oid);
-    const { pages, ranged } = await measure(client, leaves);
-    const row = (await client.query<CountRow>(countQuery(from, where, pages))).rows[0];
-    const rows = Number(row?.rows);
-    const blocks = changedBlocks(row?.slices ?? '', pages);
-    const [first] = blocks;
-    if (!first) return { rows, changed: 0, places: null };
-    const changes = `${from} and (${where})`;
-    const behind = `${changes} and ${blocksCondition({ from: first.from, to: null })}`;
-    const isSparse = ranged && blocks.length * leaves.length <= SCANS_MAX;
-    const sparse = isSparse ? blocks.map((slice) => `${changes} and ${blocksCondition(slice)}`) : [behind];
-    return { rows, ...((await placesOfFew(client, sparse)) ?? (await placesOfMany(client, behind))) };
-  } catch (error) {
-    throw fromPostgres('source', error, { table: counting.table.name });
-  }
+/** A table that is followed by transaction id, and the rows of it that count as changed. */
+export interface Counting extends Pick<TablePlan, 'table' | 'description'> {
+  readonly where: string;
 }
 
-interface CountRow {
-  readonly rows: string;
-  /** A bit for each slice; null where there is no changed row. */
-  readonly slices: string | null;
+/**
+ * Looks for changed rows in tables, and counts what the tables have.
+ *
+ * Where nothing has changed, that is one scan of each by the condition, and all that is read of them. Else there is a batch,
+ * and then all rows are counted, half a scan more, and the slices that changed rows are in are scanned for their places.
+ * (Both in one scan took 1.2 by the clock and 1.4 of the processors, which every look paid; on leaves by `tableoid` more.
+ * Not taken either: the condition computed once, behind `offset 0`, for the first and the last place and their number: it
+ * is never done in parallel; groups, 2.5; a second scan from the first changed row on, which is 1.0 where that is old.)
+ * @param isCounted Whether the rows are counted although nothing changed.
+ * @returns by the table's name.
+ */
+export async function lookForChanges(
+  client: pg.Client,
+  schema: string,
+  countings: readonly Counting[],
+  isCounted: boolean,
+): Promise<ReadonlyMap<string, Counted>> {
+  const { ranged, pages } = await slice(client, countings);
+  const changes = new Map<Counting, readonly Blocks[]>();
+  for (const counting of countings) {
+    changes.set(counting, await within(counting, () => changedSlices(client, schema, counting, pages.get(counting.table.name) ?? 1)));
+  }
+  const isBatch = isCounted || [...changes.values()].some((blocks) => blocks.length > 0);
+  const counted = new Map<string, Counted>();
+  for (const [counting, blocks] of changes) {
+    counted.set(counting.table.name, await within(counting, async () => ({
+      rows: isBatch ? await countRows(client, schema, counting) : null,
+      ...(await placesIn(client, schema, counting, blocks, ranged)),
+    })));
+  }
+  return counted;
+}
+
+async function within<T>({ table }: Counting, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromPostgres('source', error, { table: table.name });
+  }
 }
 
 /**
@@ -64,28 +67,34 @@ interface CountRow {
 const SLICES = 512;
 
 interface Slicing {
-  /** Of a slice. */
-  readonly pages: number;
+  /** Of a slice, by the table's name. */
+  readonly pages: ReadonlyMap<string, number>;
   /** The server has TID range scans. */
   readonly ranged: boolean;
 }
 
-/** Once, and before the count: others make the table longer meanwhile, and what a slice is must not change on the way. */
-async function measure(client: pg.Client, leaves: readonly string[]): Promise<Slicing> {
-  const query = `
-    select 1 + coalesce(max(pg_catalog.pg_relation_size(leaf)), 0) / current_setting('block_size')::int / ${SLICES} as pages,
-      current_setting('server_version_num')::int >= 140000 as ranged
-    from unnest($1::oid[]) as leaf`;
-  const row = (await client.query<{ pages: string; ranged: string }>(query, [leaves])).rows[0];
-  return { pages: Number(row?.pages ?? 1), ranged: row?.ranged === 't' };
+const MEASURE = `
+  select name, 1 + coalesce(max(pg_catalog.pg_relation_size(leaf)), 0) / current_setting('block_size')::int / ${SLICES} as pages,
+    current_setting('server_version_num')::int >= 140000 as ranged
+  from unnest($1::text[], $2::oid[]) as leaves (name, leaf)
+  group by name`;
+
+/** Once, and before the scans: others make a table longer meanwhile, and what a slice is must not change on the way. */
+async function slice(client: pg.Client, countings: readonly Counting[]): Promise<Slicing> {
+  const leaves = countings.flatMap(({ table, description }) => description.leaves.map(({ oid }) => [table.name, oid] as const));
+  const columns = [leaves.map(([name]) => name), leaves.map(([, oid]) => oid)];
+  const { rows } = await client.query<{ name: string; pages: string; ranged: string }>(MEASURE, columns);
+  return { pages: new Map(rows.map(({ name, pages }) => [name, Number(pages)])), ranged: rows.every(({ ranged }) => ranged === 't') };
 }
 
-function countQuery(from: string, where: string, pages: number): string {
+async function changedSlices(client: pg.Client, schema: string, counting: Counting, pages: number): Promise<readonly Blocks[]> {
   const bounds = Array.from({ length: SLICES - 1 }, (_, at) => `"(${(at + 1) * pages},0)"`);
-  return `
-    select count(*) as rows,
-      bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, '{${bounds.join(',')}}'::tid[])) filter (where ${where}) as slices
-    from ${from}`;
+  const query = `
+    select bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, '{${bounds.join(',')}}'::tid[])) as slices
+    from ${rowsOf(schema, counting)} and (${counting.where})`;
+  // A bit for each slice; null where there is no changed row.
+  const { rows } = await client.query<{ slices: string | null }>(query);
+  return changedBlocks(rows[0]?.slices ?? '', pages);
 }
 
 /** The slices with a changed row, neighbours joined. Behind the last slice there may be more: it is open. */
@@ -96,8 +105,33 @@ export function changedBlocks(slices: string, pages: number): readonly Blocks[] 
   });
 }
 
+async function countRows(client: pg.Client, schema: string, counting: Counting): Promise<number> {
+  const query = `select count(*) as rows from ${rowsOf(schema, counting)}`;
+  return Number((await client.query<{ rows: string }>(query)).rows[0]?.rows);
+}
+
 /** Each slice of each leaf is a scan of its own, to be planned and begun. */
 const SCANS_MAX = 256;
+
+type Places = Pick<Counted, 'changed' | 'places'>;
+
+const NONE: Places = { changed: 0, places: null };
+
+async function placesIn(
+  client: pg.Client,
+  schema: string,
+  counting: Counting,
+  blocks: readonly Blocks[],
+  ranged: boolean,
+): Promise<Places> {
+  const [first] = blocks;
+  if (!first) return NONE;
+  const changes = `${rowsOf(schema, counting)} and (${counting.where})`;
+  const behind = `${changes} and ${blocksCondition({ from: first.from, to: null })}`;
+  const isSparse = ranged && blocks.length * counting.description.leaves.length <= SCANS_MAX;
+  const sparse = isSparse ? blocks.map((block) => `${changes} and ${blocksCondition(block)}`) : [behind];
+  return (await placesOfFew(client, sparse)) ?? placesOfMany(client, behind);
+}
 
 /** Those under the snapshot: a partition that is attached now, a query sees all the same. Its rows are the next batch's. */
 function rowsOf(schema: string, { table, description }: Counting): string {
@@ -108,8 +142,6 @@ function rowsOf(schema: string, { table, description }: Counting): string {
 
 /** Of each of them the place is sent there and back, at about 12 bytes. */
 const FEW = 10_000;
-
-type Places = Pick<Counted, 'changed' | 'places'>;
 
 async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Places | null> {
   const each = changes.map((rows) => `select ctid from ${rows}`).join(' union all ');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
 import { PipelineError } from '../shared/errors.ts';
 import { givingBack } from '../shared/lake/attempt.ts';
 import { type IngestionEntry, ingestionEntrySchema } from '../shared/lake/entries.ts';
@@ -7,11 +8,13 @@ import { Log } from '../shared/lake/log.ts';
 import type { Splitting } from '../shared/lake/split.ts';
 import { readState, type StageState } from '../shared/lake/state.ts';
 import type { Model } from '../shared/model/model.ts';
-import { close, connect } from '../shared/postgres/client.ts';
+import { connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
+import { inSession, type Sessions } from '../shared/postgres/sessions.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { type BatchRead, readBatch } from './batch.ts';
 import { againAfterConflict, withLastWord } from './conflict.ts';
+import { countedDetail, isCountDue } from './count-due.ts';
 import { heldCursor } from './cursor-age.ts';
 import { parseSnapshot, SOURCE_SETTINGS } from './session.ts';
 import { beginPlan, carryOn } from './split.ts';
@@ -29,6 +32,8 @@ export interface IngestContext {
   readonly whole?: boolean;
   /** Has large batches read in ranges by several workers; without it every batch is read at once. */
   readonly split?: Splitting;
+  /** Where the process looks again soon. */
+  readonly sessions?: Sessions;
 }
 
 /** Losing once or twice is two workers meeting; losing on and on is a clock that runs them all at once. */
@@ -79,12 +84,16 @@ async function ingestNext(
   const started = performance.now();
   const batch = (previous?.batch ?? 0) + 1;
   const attempt = randomUUID();
-  const { isNews, undeclared, cuts, ...read } = await givingBack(
+  const { isNews, undeclared, counted, cuts, ...read } = await givingBack(
     context.ingestion,
     { tables: model.tables.map(({ name }) => name), batch, attempt },
-    () => readFrom(context, previous, batch, attempt),
+    () => readFrom(context, previous, batch, attempt, isCountDue(before, now())),
   );
-  const detail = { ...heldCursor(parseSnapshot(read.snapshot), before, now()), ...undeclaredDetail(undeclared) };
+  const detail = {
+    ...heldCursor(parseSnapshot(read.snapshot), before, now()),
+    ...countedDetail(before, now(), counted),
+    ...undeclaredDetail(undeclared),
+  };
   const tellUndeclared = (): void => {
     const news = undeclaredNews(detail, before);
     if (news !== null) report({ event: 'warning', stage: 'ingest', message: news });
@@ -121,16 +130,17 @@ async function readFrom(
   previous: IngestionEntry | null,
   batch: number,
   attempt: string,
+  isCountDue: boolean,
 ): Promise<BatchRead> {
-  const client = await connect('source', context.sourceUrl, SOURCE_SETTINGS);
+  const { model, ingestion: lake, sourceSchema: schema, sourceUrl: url, report, now, whole = false, split, sessions } = context;
+  const connectMore = async (signal: AbortSignal) => connect('source', url, SOURCE_SETTINGS, signal);
+  const read = async (client: pg.Client): Promise<BatchRead> => {
+    const input = { client, connectMore, lake, model, schema, previous, batch, attempt, whole, isCountDue, report, now, ...(split ? { split } : {}) };
+    return withLastWord(client, () => readBatch(input));
+  };
   try {
-    const { model, ingestion: lake, sourceSchema: schema, report, now, whole = false, split } = context;
-    const connectMore = async (signal: AbortSignal) => connect('source', context.sourceUrl, SOURCE_SETTINGS, signal);
-    const input = { client, connectMore, lake, model, schema, previous, batch, attempt, whole, report, now, ...(split ? { split } : {}) };
-    return await withLastWord(client, () => readBatch(input));
+    return await inSession(sessions, { side: 'source', url, settings: SOURCE_SETTINGS }, read);
   } catch (error) {
     throw fromPostgres('source', error, { stage: 'ingest', batch });
-  } finally {
-    await close(client);
   }
 }

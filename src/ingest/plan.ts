@@ -136,7 +136,7 @@ function sinceTransaction(
  * transaction since the cursor, was missed: the changed rows are all that can have been added.
  */
 export function afterCount(plan: TablePlan, { rows, changed, places }: Counted): TablePlan {
-  const missed = rows - (plan.previous?.rows_in_source ?? Infinity) - changed;
+  const missed = (rows ?? 0) - (plan.previous?.rows_in_source ?? Infinity) - changed;
   if (missed > 0) {
     const whole = `it has ${missed} rows more than its changes account for`;
     return { ...plan, where: true, whole, unexpected: true };

@@ -6,8 +6,8 @@ import { Log } from '../shared/lake/log.ts';
 import { checkSameLog } from '../shared/lake/skew.ts';
 import type { Splitting } from '../shared/lake/split.ts';
 import type { Model } from '../shared/model/model.ts';
-import { close, connect } from '../shared/postgres/client.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
+import { inSession, type Sessions } from '../shared/postgres/sessions.ts';
 import type { Report, StageResult } from '../shared/report.ts';
 import { type LedgerHead, ledgerHead } from './ledger.ts';
 import { migrate } from './schema/migrate.ts';
@@ -32,6 +32,8 @@ export interface LoadContext {
    * where nothing is said.
    */
   readonly mayLoad?: () => boolean;
+  /** Where the process looks again soon. */
+  readonly sessions?: Sessions;
 }
 
 export type WarehouseContext = Pick<LoadContext, 'model' | 'warehouseUrl' | 'warehouseSchema'>;
@@ -49,11 +51,13 @@ export async function initialise(context: WarehouseContext): Promise<readonly st
 export async function load(context: LoadContext): Promise<StageResult> {
   const log = new Log(context.processed, processedEntrySchema);
   return inWarehouse(context, async (client) => {
-    await migrate(client, context.warehouseSchema, context.model);
+    const wasChecked = isChecked(client, context);
+    if (!wasChecked) await check(client, context);
     let ledger = await ledgerHead(client);
     let until = await log.head(ledger?.batch);
     await checkFollows(log, ledger, until);
     let [head, batches] = [ledger?.batch ?? 0, 0];
+    if (wasChecked && head < until) await check(client, context);
     while (head < until && context.signal?.aborted !== true) {
       // With what reads Parquet: most looks find no batch, and start without.
       const { loadNext } = await import('./next.ts');
@@ -75,18 +79,28 @@ export async function load(context: LoadContext): Promise<StageResult> {
   });
 }
 
+/** By session, the schema and the model that the warehouse was found to fit: then only a batch is a reason to look again. */
+const checked = new WeakMap<pg.Client, string>();
+
+const modelOf = ({ warehouseSchema, model }: LoadContext): string => `${warehouseSchema} ${model.hash}`;
+
+function isChecked(client: pg.Client, context: LoadContext): boolean {
+  return checked.get(client) === modelOf(context);
+}
+
+async function check(client: pg.Client, context: LoadContext): Promise<void> {
+  await migrate(client, context.warehouseSchema, context.model);
+  checked.set(client, modelOf(context));
+}
+
 export async function inWarehouse<T>(
-  context: Pick<WarehouseContext, 'warehouseUrl'>,
+  { warehouseUrl: url, sessions }: Pick<LoadContext, 'warehouseUrl' | 'sessions'>,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = await connect('warehouse', context.warehouseUrl, WAREHOUSE_SETTINGS);
   try {
-    await endWithClient(client);
-    return await work(client);
+    return await inSession(sessions, { side: 'warehouse', url, settings: WAREHOUSE_SETTINGS, prepare: endWithClient }, work);
   } catch (error) {
     throw fromPostgres('warehouse', error, { stage: 'load' });
-  } finally {
-    await close(client);
   }
 }
 

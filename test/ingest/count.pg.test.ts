@@ -2,11 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { describe as readDescriptions } from '../../src/ingest/catalog.ts';
-import { countRows } from '../../src/ingest/count.ts';
+import { lookForChanges } from '../../src/ingest/count.ts';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { logKey } from '../../src/shared/lake/key.ts';
+import { readState, type StageState, writeState } from '../../src/shared/lake/state.ts';
 import { int, text } from '../../src/shared/model/column.ts';
 import { table } from '../../src/shared/model/table.ts';
+import { recorded } from '../../src/shared/stage.ts';
 import { connectTo } from '../support/postgres.ts';
 import { type Harness, harness, sourceServer, warnings } from './harness.ts';
 import { SERVERS } from './machine.ts';
@@ -87,6 +89,53 @@ describe.each(SERVERS)('on PostgreSQL %s', (version, binariesDirectory) => {
   });
 });
 
+describe('where nothing has changed', () => {
+  let server: Cluster;
+  beforeAll(async () => {
+    server = await sourceServer();
+  });
+
+  /** A row that no transaction since the last look wrote; and looks that leave behind what the next one knows, at times of the test's. */
+  async function missing() {
+    const source = await harness(server, THREE, item);
+    const look = async (time: string): Promise<StageState | null> => {
+      const now = () => new Date(`2031-03-01T${time}Z`);
+      await recorded('ingest', source.lake, now, async () => source.ingest({ now }));
+      return readState(source.lake, 'ingest');
+    };
+    await look('09:00:00');
+    await source.sql.query(`insert into item values (4, 'missed')`);
+    await source.sql.query(AGED('(0,4)'));
+    return { source, look };
+  }
+
+  test('the rows are counted once an hour: a row more is noticed then', async () => {
+    const { look } = await missing();
+    expect(await look('09:15:00')).toMatchObject({ batch: 2, detail: { counted_at: '2031-03-01T09:15:00.000Z' } });
+    const { source, look: lookAgain } = await missing();
+    await source.sql.query(`delete from item where item_id = 4`);
+    expect(await lookAgain('10:00:00')).toMatchObject({ batch: 1, detail: { counted_at: '2031-03-01T10:00:00.000Z' } });
+    await source.sql.query(`insert into item values (5, 'missed too')`);
+    await source.sql.query(AGED('(0,5)'));
+    expect(await lookAgain('10:59:59')).toMatchObject({ batch: 1, detail: { counted_at: '2031-03-01T10:00:00.000Z' } });
+    expect(await lookAgain('11:00:00')).toMatchObject({ batch: 2, detail: { counted_at: '2031-03-01T11:00:00.000Z' } });
+  });
+
+  test('and with the next batch, whichever table that is of', async () => {
+    const other = table('other', { other_id: int().key() });
+    const source = await harness(server, `${THREE}; create table other (other_id int primary key)`, item, other);
+    await source.rows();
+    const state = { stage: 'ingest', batch: 1, outcome: 'nothing_new' } as const;
+    const now = new Date().toISOString();
+    await writeState(source.lake, 'ingest', { ...state, looked_at: now, detail: { counted_at: now } });
+    await source.sql.query(`insert into item values (4, 'missed')`);
+    await source.sql.query(AGED('(0,4)'));
+    expect(await source.rows()).toBeNull();
+    await source.sql.query('insert into other values (1)');
+    expect(await source.rows()).toEqual({ item: 4, other: 1 });
+  });
+});
+
 describe('however many rows change', () => {
   let server: Cluster;
   beforeAll(async () => {
@@ -125,14 +174,14 @@ test('a table that grows while it is counted still shows where its changes are',
   if (!description) throw new Error('it was not described');
   const pages = async () => (await source.sql.query<{ pages: number }>(`select pg_relation_size('item')::int / 8192 as pages`)).rows[0]?.pages;
   expect(await pages()).toBe(511);
-  const counting = countRows(client, 'public', { table: item.spec, description }, `item_id = 300 and pg_sleep(1) is not null`);
+  const counting = lookForChanges(client, 'public', [{ table: item.spec, description, where: `item_id = 300 and pg_sleep(1) is not null` }], true);
   // It has been measured, and is being counted.
   await vi.waitFor(async () => {
     const { rows } = await source.sql.query(`select from pg_stat_activity where wait_event = 'PgSleep'`);
     expect(rows).toHaveLength(1);
   });
   await source.sql.query(`insert into item select id, repeat('y', 3000) from generate_series(512, 1100) id`);
-  const counted = await counting;
+  const counted = (await counting).get('item');
   expect(await pages()).toBeGreaterThan(1_024);
   expect(counted).toEqual({ rows: 511, changed: 1, places: `ctid = any('{"(299,1)"}'::tid[])` });
 });
