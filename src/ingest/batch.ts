@@ -10,7 +10,7 @@ import type { Splitting } from '../shared/lake/split.ts';
 import type { Report } from '../shared/report.ts';
 import { describe, type Description, LOCKABLE, readRelations, type Relation, rewritten } from './catalog.ts';
 import { readTable } from './copy.ts';
-import { type Counted, type Counting, lookForChanges } from './count.ts';
+import { type Counted, countRows, type Counting, findChanges } from './count.ts';
 import { type CountedPlan, cutBatch, type Cuts } from './cut.ts';
 import { logPosition, positionOf, waitForFlush } from './flush.ts';
 import { identityChange, readIdentity } from './identity.ts';
@@ -172,22 +172,27 @@ async function readTables(
   return tables;
 }
 
-/** Only what changed of it is read, as transaction ids tell. */
-function isFollowed({ table, where }: TablePlan): boolean {
-  return table.strategy.kind === 'xmin' && typeof where === 'string';
-}
-
 /**
  * The plans in the light of what changed, and of the rows that there are: these are counted in each batch, and where
  * nothing changed, now and then. What makes a batch of its own accord is not known before it is read.
  */
 async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise<readonly CountedPlan[]> {
-  const { client, schema, model, previous } = input;
-  const followed = plans.flatMap((plan): readonly Counting[] =>
-    isFollowed(plan) && typeof plan.where === 'string' ? [{ ...plan, where: plan.where }] : []);
-  const isBatch = model.hash !== previous?.model || plans.some(({ table, where }) => table.strategy.kind !== 'xmin' || where === true);
-  const counted = await lookForChanges(client, schema, followed, isBatch || input.isCountDue);
+  const { client, schema, model, previous, isCountDue } = input;
+  const followed = plans.flatMap((plan): readonly Counting[] => (isFollowed(plan) ? [plan] : []));
+  const changes = await findChanges(client, schema, followed);
+  const isBatch = [...changes.values()].some(({ changed }) => changed > 0) || model.hash !== previous?.model
+    || plans.some(({ table, where }) => table.strategy.kind !== 'xmin' || where === true);
+  const counted = new Map<string, Counted>();
+  for (const one of followed) {
+    const { changed = 0, places = null } = changes.get(one.table.name) ?? {};
+    counted.set(one.table.name, { changed, places, rows: isBatch || isCountDue ? await countRows(client, schema, one) : null });
+  }
   return plans.map((plan) => countedPlan(plan, counted.get(plan.table.name)));
+}
+
+/** Only what changed of it is read, as transaction ids tell. */
+function isFollowed(plan: TablePlan): plan is TablePlan & { readonly where: string } {
+  return plan.table.strategy.kind === 'xmin' && typeof plan.where === 'string';
 }
 
 /** Of a table that nothing can have changed in, the rows that it had. */

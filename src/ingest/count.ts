@@ -4,52 +4,55 @@ import { qualified } from '../shared/postgres/sql.ts';
 import type { TablePlan } from './plan.ts';
 import { type Blocks, blocksCondition } from './ranges.ts';
 
-/** What there is of a table, and of what changed in it. */
-export interface Counted {
-  /** All rows of the table; null where they were not counted. */
-  readonly rows: number | null;
-  /** Those that changed. */
+/** What changed in a table. */
+export interface Changes {
   readonly changed: number;
-  /** A condition that leads to those without another scan of the table; null where there are none. */
+  /** A condition that leads to those rows without another scan of the table; null where there are none. */
   readonly places: string | null;
 }
 
-/** A table that is followed by transaction id, and the rows of it that count as changed. */
+/** And what there is of it. */
+export interface Counted extends Changes {
+  /** Null where they were not counted. */
+  readonly rows: number | null;
+}
+
+/** A table, and the rows of it that count as changed. */
 export interface Counting extends Pick<TablePlan, 'table' | 'description'> {
   readonly where: string;
 }
 
 /**
- * Looks for changed rows in tables, and counts what the tables have.
+ * Looks for changed rows. Where there are none that is one scan by the condition, else a second one of the slices that
+ * they are in, for their places.
  *
- * Where nothing has changed, that is one scan of each by the condition, and all that is read of them. Else there is a batch,
- * and then all rows are counted, half a scan more, and the slices that changed rows are in are scanned for their places.
- * (Both in one scan took 1.2 by the clock and 1.4 of the processors, which every look paid; on leaves by `tableoid` more.
- * Not taken either: the condition computed once, behind `offset 0`, for the first and the last place and their number: it
- * is never done in parallel; groups, 2.5; a second scan from the first changed row on, which is 1.0 where that is old.)
- * @param isCounted Whether the rows are counted although nothing changed.
+ * To count all rows of a table takes half a scan more, by itself: `countRows`. Both in one scan took 1.2 by the clock and 1.4
+ * of the processors, which every look paid. Not taken either: the condition computed once, behind `offset 0`, for the first and
+ * the last place and their number, which is never done in parallel; groups, 2.5; a second scan from the first changed row
+ * on, which is 1.0 where that is old.
  * @returns by the table's name.
  */
-export async function lookForChanges(
+export async function findChanges(
   client: pg.Client,
   schema: string,
   countings: readonly Counting[],
-  isCounted: boolean,
-): Promise<ReadonlyMap<string, Counted>> {
+): Promise<ReadonlyMap<string, Changes>> {
   const { ranged, pages } = await slice(client, countings);
-  const changes = new Map<Counting, readonly Blocks[]>();
+  const found = new Map<string, Changes>();
   for (const counting of countings) {
-    changes.set(counting, await within(counting, () => changedSlices(client, schema, counting, pages.get(counting.table.name) ?? 1)));
+    const { name } = counting.table;
+    found.set(name, await within(counting, async () => {
+      const blocks = await changedSlices(client, schema, counting, pages.get(name) ?? 1);
+      return placesIn(client, schema, counting, blocks, ranged);
+    }));
   }
-  const isBatch = isCounted || [...changes.values()].some((blocks) => blocks.length > 0);
-  const counted = new Map<string, Counted>();
-  for (const [counting, blocks] of changes) {
-    counted.set(counting.table.name, await within(counting, async () => ({
-      rows: isBatch ? await countRows(client, schema, counting) : null,
-      ...(await placesIn(client, schema, counting, blocks, ranged)),
-    })));
-  }
-  return counted;
+  return found;
+}
+
+/** All rows of a table. */
+export async function countRows(client: pg.Client, schema: string, counting: Counting): Promise<number> {
+  const query = `select count(*) as rows from ${rowsOf(schema, counting)}`;
+  return within(counting, async () => Number((await client.query<{ rows: string }>(query)).rows[0]?.rows));
 }
 
 async function within<T>({ table }: Counting, work: () => Promise<T>): Promise<T> {
@@ -105,17 +108,8 @@ export function changedBlocks(slices: string, pages: number): readonly Blocks[] 
   });
 }
 
-async function countRows(client: pg.Client, schema: string, counting: Counting): Promise<number> {
-  const query = `select count(*) as rows from ${rowsOf(schema, counting)}`;
-  return Number((await client.query<{ rows: string }>(query)).rows[0]?.rows);
-}
-
 /** Each slice of each leaf is a scan of its own, to be planned and begun. */
 const SCANS_MAX = 256;
-
-type Places = Pick<Counted, 'changed' | 'places'>;
-
-const NONE: Places = { changed: 0, places: null };
 
 async function placesIn(
   client: pg.Client,
@@ -123,9 +117,9 @@ async function placesIn(
   counting: Counting,
   blocks: readonly Blocks[],
   ranged: boolean,
-): Promise<Places> {
+): Promise<Changes> {
   const [first] = blocks;
-  if (!first) return NONE;
+  if (!first) return { changed: 0, places: null };
   const changes = `${rowsOf(schema, counting)} and (${counting.where})`;
   const behind = `${changes} and ${blocksCondition({ from: first.from, to: null })}`;
   const isSparse = ranged && blocks.length * counting.description.leaves.length <= SCANS_MAX;
@@ -143,7 +137,7 @@ function rowsOf(schema: string, { table, description }: Counting): string {
 /** Of each of them the place is sent there and back, at about 12 bytes. */
 const FEW = 10_000;
 
-async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Places | null> {
+async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Changes | null> {
   const each = changes.map((rows) => `select ctid from ${rows}`).join(' union all ');
   const { rows } = await client.query<{ ctid: string }>(`${each} limit ${FEW + 1}`);
   if (rows.length > FEW) return null;
@@ -151,7 +145,7 @@ async function placesOfFew(client: pg.Client, changes: readonly string[]): Promi
   return { changed: rows.length, places: `ctid = any('{${places}}'::tid[])` };
 }
 
-async function placesOfMany(client: pg.Client, changes: string): Promise<Places> {
+async function placesOfMany(client: pg.Client, changes: string): Promise<Changes> {
   const query = `select count(*) as changed, min(ctid) as first, max(ctid) as last from ${changes}`;
   const row = (await client.query<{ changed: string; first: string; last: string }>(query)).rows[0];
   return { changed: Number(row?.changed), places: `ctid between '${row?.first}'::tid and '${row?.last}'::tid` };

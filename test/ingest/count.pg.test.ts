@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { describe as readDescriptions } from '../../src/ingest/catalog.ts';
-import { lookForChanges } from '../../src/ingest/count.ts';
+import { findChanges } from '../../src/ingest/count.ts';
 import type { Cluster } from '../../src/local/postgres/cluster.ts';
 import { logKey } from '../../src/shared/lake/key.ts';
 import { readState, type StageState, writeState } from '../../src/shared/lake/state.ts';
@@ -162,7 +162,7 @@ describe('however many rows change', () => {
   });
 });
 
-test('a table that grows while it is counted still shows where its changes are', async () => {
+test('a table that grows while it is looked at still shows where its changes are', async () => {
   const source = await harness(await sourceServer(), `
     create table item (item_id int primary key, name text not null) with (fillfactor = 45);
     alter table item alter column name set storage plain;
@@ -174,16 +174,16 @@ test('a table that grows while it is counted still shows where its changes are',
   if (!description) throw new Error('it was not described');
   const pages = async () => (await source.sql.query<{ pages: number }>(`select pg_relation_size('item')::int / 8192 as pages`)).rows[0]?.pages;
   expect(await pages()).toBe(511);
-  const counting = lookForChanges(client, 'public', [{ table: item.spec, description, where: `item_id = 300 and pg_sleep(1) is not null` }], true);
-  // It has been measured, and is being counted.
+  const finding = findChanges(client, 'public', [{ table: item.spec, description, where: `item_id = 300 and pg_sleep(1) is not null` }]);
+  // It has been measured, and is being looked at.
   await vi.waitFor(async () => {
     const { rows } = await source.sql.query(`select from pg_stat_activity where wait_event = 'PgSleep'`);
     expect(rows).toHaveLength(1);
   });
   await source.sql.query(`insert into item select id, repeat('y', 3000) from generate_series(512, 1100) id`);
-  const counted = (await counting).get('item');
+  const found = (await finding).get('item');
   expect(await pages()).toBeGreaterThan(1_024);
-  expect(counted).toEqual({ rows: 511, changed: 1, places: `ctid = any('{"(299,1)"}'::tid[])` });
+  expect(found).toEqual({ changed: 1, places: `ctid = any('{"(299,1)"}'::tid[])` });
 });
 
 /** The entry as it was before there were statistics, positions, counts and witnesses in it. */

@@ -11,7 +11,7 @@ async function ground() {
   const admin = await connectTo(url);
   const sessions = new Sessions();
   afterwards(async () => sessions.close());
-  const prepare = vi.fn(async () => undefined);
+  const prepare = vi.fn<() => Promise<void>>(async () => undefined);
   const opening: Opening = { side: 'source', url, settings: { search_path: '' }, prepare };
   const isThere = async (pid: string | undefined) =>
     ((await admin.query('select from pg_stat_activity where pid = $1', [pid])).rowCount ?? 0) > 0;
