@@ -8,7 +8,7 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { bytesOf } from '../shared/lake/read.ts';
 import type { FactSpec } from '../shared/model/fact.ts';
 import { columnCells, columnData } from '../shared/parquet/cells.ts';
-import { decodeParquet } from '../shared/parquet/parquet.ts';
+import { decodeBatches } from '../shared/parquet/parquet.ts';
 import { fromPostgres } from '../shared/postgres/errors.ts';
 import { identifier, identifiers } from '../shared/postgres/sql.ts';
 import type { ColumnType } from '../shared/types/type.ts';
@@ -88,10 +88,9 @@ async function* rowsOfPart(
   columns: readonly StagedColumn[],
   { isOfModel = true, constant = [], distinct = new Map() }: PartRows,
 ): AsyncGenerator<ColumnBatch> {
-  const table = await decodeParquet(part.key, bytes, part.rows);
-  const missing = columns.find(({ name }) => !table.getChild(name));
-  if (missing && isOfModel) throw new PipelineError('lake_corrupt', `${part.key} has no column ${missing.name}`, { key: part.key });
-  for (const rows of table.batches) {
+  for await (const rows of decodeBatches(part.key, bytes, part.rows)) {
+    const missing = columns.find(({ name }) => !rows.getChild(name));
+    if (missing && isOfModel) throw new PipelineError('lake_corrupt', `${part.key} has no column ${missing.name}`, { key: part.key });
     const held = columns.map((column) => binaryColumn(rows, column, distinct.get(column.name)));
     yield { columns: [...held, ...constant.map(constantColumn)], rows: rows.numRows };
   }
