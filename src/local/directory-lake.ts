@@ -11,7 +11,8 @@ import type { Lake } from '../shared/lake/lake.ts';
 import { errorCode, isFolder, linkOnce, makeFolders, syncFolder } from './disk.ts';
 import { asideName, discard, INCOMING, sweep } from './incoming.ts';
 
-const READ_BYTES = 256 * 1024;
+/** As transform looks at them: the next megabyte comes while it is at one. */
+const READ_BYTES = 1024 * 1024;
 /** Each write is a task of its own in another thread: by the 20 kB that a COPY brings at a time, they cost more than they write. */
 const WRITE_BYTES = 512 * 1024;
 
@@ -29,8 +30,8 @@ export class DirectoryLake implements Lake {
 
   async get(key: string): Promise<Readable> {
     const path = this.#path(key);
-    const handle = await this.#onDisk(key, () => this.#open(path));
-    if (handle !== null) return this.#stream(handle, key);
+    const opened = await this.#onDisk(key, () => this.#open(path));
+    if (opened !== null) return this.#stream(opened.handle, key, Math.min(READ_BYTES, opened.bytes + 1));
     throw new PipelineError('lake_missing', `there is no object ${key}`, { key });
   }
 
@@ -170,9 +171,10 @@ export class DirectoryLake implements Lake {
     });
   }
 
-  async #open(path: string): Promise<FileHandle | null> {
+  async #open(path: string): Promise<{ readonly handle: FileHandle; readonly bytes: number } | null> {
     try {
-      return (await stat(path)).isFile() ? await open(path, 'r') : null;
+      const found = await stat(path);
+      return found.isFile() ? { handle: await open(path, 'r'), bytes: found.size } : null;
     } catch (error) {
       if (await this.#hasNot(error)) return null;
       throw error;
@@ -184,13 +186,14 @@ export class DirectoryLake implements Lake {
     return errorCode(error) === 'ENOENT' || (errorCode(error) === 'ENOTDIR' && (await isFolder(this.location)));
   }
 
-  #stream(handle: FileHandle, key: string): Readable {
+  /** @param pieceBytes At most so many at a time. */
+  #stream(handle: FileHandle, key: string, pieceBytes: number): Readable {
     const read = (): Promise<Buffer> => this.#onDisk(key, async () => {
-      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, null);
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes, null);
       return buffer.subarray(0, bytesRead);
     });
     return new Readable({
-      highWaterMark: READ_BYTES,
+      highWaterMark: pieceBytes,
       read() {
         read().then(
           (bytes) => this.push(bytes.byteLength === 0 ? null : bytes),

@@ -1,6 +1,7 @@
 import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
+import { release } from '../shared/parquet/release.ts';
 import { type CsvBlock, decodeCsv } from './csv.ts';
 
 /**
@@ -10,7 +11,7 @@ import { type CsvBlock, decodeCsv } from './csv.ts';
 export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerator<CsvBlock> {
   for (const part of table.parts) {
     let rows = 0;
-    for await (const block of decodeCsv(part.key, await lake.get(part.key))) {
+    for await (const block of decodeCsv(part.key, givenBack(await lake.get(part.key)))) {
       if (!isSame(block.header, table.columns)) throw foreign(part.key);
       yield block;
       rows = block.records;
@@ -18,6 +19,14 @@ export async function* recordsOf(lake: Lake, table: IngestedTable): AsyncGenerat
     if (rows === part.rows) continue;
     const message = `${part.key} holds ${rows} rows, but its log entry says ${part.rows}`;
     throw new PipelineError('lake_corrupt', message, { key: part.key });
+  }
+}
+
+/** The chunks of an object are nobody else's, and whoever asks for the next has taken over the one before. */
+async function* givenBack(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    release(chunk);
   }
 }
 

@@ -14,7 +14,7 @@ export interface Lake {
 
   /**
    * The object as a stream of bytes. A broken or short stream fails with an error; it never just ends. `lake_missing`
-   * when there is none.
+   * when there is none. The chunks are whose who asked for them, memory and all.
    */
   get(key: string): Promise<Readable>;
 
