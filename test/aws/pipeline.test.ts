@@ -7,7 +7,7 @@ import { listenTo, type Listener } from '../support/alerts.ts';
 import { runStarling } from '../support/cli.ts';
 import { metricsOf } from '../support/metrics.ts';
 import { startMoto } from '../support/moto.ts';
-import { connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
+import { connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { testS3Client } from '../support/s3.ts';
 import { awsEnvironment, rdsSecret, testSecret, type TestSecret } from '../support/secrets.ts';
 import { findTerraform } from '../terraform/terraform.ts';
@@ -45,7 +45,9 @@ describe.runIf(moto && surroundings)('the deployed system', () => {
 
   beforeAll(async () => {
     if (!moto || !surroundings) return;
-    const [sourceDatabase, warehouseDatabase] = [await freshDatabase('source'), await freshDatabase('warehouse')];
+    // A transaction of another test's would hold back what the source's snapshots show to be over.
+    const server = await ownServer();
+    const [sourceDatabase, warehouseDatabase] = [await freshDatabase('source', server), await freshDatabase('warehouse', server)];
     [source, warehouse] = [await connectTo(sourceDatabase), await connectTo(warehouseDatabase)];
     await generateTotesys(source, { orders: 400, seed: 5 });
     const reader = `reader_${suffix}`;

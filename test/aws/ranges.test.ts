@@ -7,7 +7,7 @@ import { STAGES, type Stage } from '../../src/shared/report.ts';
 import { listenTo, type Listener } from '../support/alerts.ts';
 import { runStarling } from '../support/cli.ts';
 import { startMoto } from '../support/moto.ts';
-import { connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
+import { connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { TestQueue } from '../support/queue.ts';
 import { testS3Client } from '../support/s3.ts';
 import { awsEnvironment, rdsSecret, testSecret } from '../support/secrets.ts';
@@ -41,7 +41,8 @@ describe.runIf(moto && surroundings)('a first load in ranges', () => {
 
   beforeAll(async () => {
     if (!moto || !surroundings) return;
-    urls = { source: await freshDatabase('source'), warehouse: await freshDatabase('warehouse') };
+    const server = await ownServer();
+    urls = { source: await freshDatabase('source', server), warehouse: await freshDatabase('warehouse', server) };
     await generateTotesys(await connectTo(urls.source), { orders: 12_000, seed: 11 });
     const secrets = { source: await testSecret(moto, rdsSecret(urls.source)), warehouse: await testSecret(moto, rdsSecret(urls.warehouse)) };
     deployment = await deploy(moto, surroundings, { source: secrets.source.arn, warehouse: secrets.warehouse.arn });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { STAGES } from '../../src/shared/report.ts';
 import { runStarling } from '../support/cli.ts';
 import { startMoto } from '../support/moto.ts';
-import { afterwards, connectTo, freshDatabase, temporaryDirectory } from '../support/postgres.ts';
+import { afterwards, connectTo, freshDatabase, ownServer, temporaryDirectory } from '../support/postgres.ts';
 import { findRealRows } from '../support/real-rows.ts';
 import { freshBucket, testS3Client } from '../support/s3.ts';
 import { awsEnvironment } from '../support/secrets.ts';
@@ -17,7 +17,8 @@ if (moto) afterwards(() => moto.stop());
 describe.runIf(rows && moto)('the real rows', () => {
   test('go through the built bundles and S3 into a warehouse that equals the source', async () => {
     if (!rows || !moto) return;
-    const [sourceUrl, warehouseUrl] = [await freshDatabase(), await freshDatabase()];
+    const server = await ownServer();
+    const [sourceUrl, warehouseUrl] = [await freshDatabase('source', server), await freshDatabase('warehouse', server)];
     rows.loadInto(sourceUrl);
     const s3 = testS3Client(moto.endpoint);
     const environment = {

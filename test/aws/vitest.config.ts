@@ -8,8 +8,8 @@ export default defineConfig({
     include: ['test/aws/**/*.test.ts', 'test/terraform/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    // A transaction that is open in one test's database is waited for by the ingest of another's.
-    fileParallelism: false,
+    // Most of it is Terraform waiting for what it has made: 25 seconds for a queue.
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 600_000,
   },
