@@ -19,9 +19,10 @@ export interface StageJob {
   /** Directories. */
   readonly ingestion: string;
   readonly processed: string;
+  /** As `watch` keeps its sessions from one look to the next. */
+  readonly keepsSessions?: boolean;
 }
 
-/** As `watch` keeps them from one look to the next; a process that does one job opens them once. */
 const sessions = new Sessions();
 
 const WORKS: ReadonlySet<unknown> = new Set([...STAGES, 'run', 'init']);
@@ -43,7 +44,7 @@ function contextOf(job: StageJob): PipelineContext {
     now: () => new Date(),
     signal: new AbortController().signal,
     whole: false,
-    sessions,
+    ...(job.keepsSessions === true ? { sessions } : {}),
   };
 }
 

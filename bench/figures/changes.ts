@@ -59,7 +59,7 @@ async function besideScan({ prepared, rows }: Scope, work: (followed: Followed) 
   const [sourceUrl, warehouseUrl] = [ground.url(sourceName), ground.url(warehouseName)];
   const lakes = await prepared.emptyLakes();
   const child = await Child.start(prepared.programs.stage);
-  const common = { model: 'totesys', ...lakes, sourceUrl, warehouseUrl } as const;
+  const common = { model: 'totesys', ...lakes, sourceUrl, warehouseUrl, keepsSessions: true } as const;
   const run = async (work: StageJob['work']): Promise<Measured> => (await child.do({ ...common, work })).took;
   try {
     await run('run');

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Answer, Child, inOwnProcess } from '../child.ts';
 import type { DuckJob } from '../duckdb-process.ts';
+import type { Ground } from '../ground.ts';
 import { inTurn, type Side } from '../in-turn.ts';
 import { type Measured, medians } from '../measured.ts';
 import { FACT, TABLE } from '../models.ts';
@@ -14,26 +15,36 @@ import type { StageJob } from '../stage-process.ts';
  */
 export async function transformVsDuckdb(scope: Scope): Promise<void> {
   const { prepared, rows, rounds } = scope;
-  const [ours, theirs] = [new Twice(prepared.programs.stage), new Twice(prepared.programs.duckdb)];
-  const compared = await inTurn(prepared.ground, rounds, oursOf(prepared, rows, ours), await duckdbTwice(prepared, rows, theirs));
-  scope.tell(ratio('transform_vs_duckdb', compared, { threads: THREADS }));
-  scope.tell(ratio('transform_cold_vs_duckdb', { ours: ours.first(), yardstick: theirs.first() }, { threads: THREADS }));
+  const { ground, programs } = prepared;
+  const [ours, theirs] = [new Twice(ground, programs.stage), new Twice(ground, programs.duckdb)];
+  const sides = [oursOf(prepared, rows, ours), await duckdbTwice(prepared, rows, theirs)] as const;
+  try {
+    scope.tell(ratio('transform_vs_duckdb', await inTurn(ground, rounds, ...sides), { threads: THREADS }));
+    scope.tell(ratio('transform_cold_vs_duckdb', { ours: ours.first(), yardstick: theirs.first() }, { threads: THREADS }));
+  } finally {
+    // A process that goes on keeps this one.
+    for (const twice of [ours, theirs]) await twice.stop();
+  }
 }
 
 /** Processes that do a job twice, and what the first time took. */
 class Twice {
+  readonly #ground: Ground;
   readonly #program: string;
   readonly #firsts: Measured[] = [];
   #child: Child | undefined;
 
-  constructor(program: string) {
+  constructor(ground: Ground, program: string) {
+    this.#ground = ground;
     this.#program = program;
   }
 
-  async once(job: object): Promise<void> {
+  async once(job: object): Promise<Answer> {
     this.#child = await Child.start(this.#program);
-    // Without the server, which has no part in it.
-    this.#firsts.push({ ...(await this.again(job)).took, cpu: null });
+    await this.#ground.settle();
+    const answer = await this.again(job);
+    this.#firsts.push(answer.took);
+    return answer;
   }
 
   async again(job: object): Promise<Answer> {
@@ -80,7 +91,9 @@ function oursOf(prepared: Prepared, rows: number, twice: Twice): Side {
 async function duckdbTwice(prepared: Prepared, rows: number, twice: Twice): Promise<Side> {
   const job = await duckJob(prepared, rows);
   return {
-    prepare: async () => twice.once(job),
+    prepare: async () => {
+      duckdbsOwn(await twice.once(job), rows);
+    },
     measure: async () => duckdbsOwn(await twice.again(job), rows),
     check: async () => twice.stop(),
   };

@@ -2,7 +2,7 @@ import { type Command, CommanderError } from 'commander';
 import { DEFAULT_ORDERS, embeddedExists, stopEmbedded } from '../local/embedded.ts';
 import { initialise } from '../load/load.ts';
 import { PipelineError } from '../shared/errors.ts';
-import { Sessions } from '../shared/postgres/sessions.ts';
+import { KEPT_MS, Sessions } from '../shared/postgres/sessions.ts';
 import { backfill, parseTeam } from './backfill/backfill.ts';
 import { checkWorker, workForParent } from './backfill/worker.ts';
 import { agrees, compare } from './compare/compare.ts';
@@ -165,14 +165,14 @@ async function stop(output: Output): Promise<boolean> {
 }
 
 async function watch(context: PipelineContext, interval: number, output: Output): Promise<boolean> {
-  const sessions = new Sessions();
+  const sessions = interval <= KEPT_MS ? new Sessions() : null;
   try {
     await every(interval, context.signal, async () => {
       output.line(`-- ${context.now().toISOString()}`);
-      await run({ ...context, sessions }, output);
+      await run(sessions ? { ...context, sessions } : context, output);
     });
   } finally {
-    await sessions.close();
+    await sessions?.close();
   }
   output.line('stopped');
   return true;

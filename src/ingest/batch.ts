@@ -43,7 +43,7 @@ export type BatchRead = Pick<IngestionEntry, 'snapshot_at' | 'source' | 'snapsho
   /** Something was read, or is to be remembered: without it there is no log entry. With it, the source has flushed all that was read. */
   readonly isNews: boolean;
   readonly undeclared: Undeclared;
-  /** Whether the rows were counted: in each batch, and now and then where there is none. */
+  /** Whether all rows that are followed were counted, or read: in each batch, and now and then where there is none. */
   readonly counted: boolean;
   /** What is left to be read in ranges; null where the batch is whole. */
   readonly cuts: Cuts | null;
@@ -71,7 +71,8 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
     const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
     const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
     const counted = await countAll(input, plans);
-    const isCounted = counted.some(({ rows }, at) => rows !== null && typeof plans[at]?.where === 'string');
+    const isCounted = plans.every(({ table, where }, at) =>
+      table.strategy.kind !== 'xmin' || where === true || (where !== false && counted[at]?.rows !== null));
     const cuts = input.split ? await cutBatch(client, input.split, relations, counted, snapshot) : null;
     const tables = await readTables(input, counted, cuts, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
@@ -174,18 +175,19 @@ async function readTables(
 
 /**
  * The plans in the light of what changed, and of the rows that there are: these are counted in each batch, and where
- * nothing changed, now and then. What makes a batch of its own accord is not known before it is read.
+ * nothing changed, now and then. Of tables that are not followed by transaction id it is not known before they are read
+ * whether they make a batch: then it is taken for one.
  */
 async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise<readonly CountedPlan[]> {
   const { client, schema, model, previous, isCountDue } = input;
   const followed = plans.flatMap((plan): readonly Counting[] => (isFollowed(plan) ? [plan] : []));
-  const changes = await findChanges(client, schema, followed);
-  const isBatch = [...changes.values()].some(({ changed }) => changed > 0) || model.hash !== previous?.model
-    || plans.some(({ table, where }) => table.strategy.kind !== 'xmin' || where === true);
-  const counted = new Map<string, Counted>();
-  for (const one of followed) {
-    const { changed = 0, places = null } = changes.get(one.table.name) ?? {};
-    counted.set(one.table.name, { changed, places, rows: isBatch || isCountDue ? await countRows(client, schema, one) : null });
+  const isBatch = model.hash !== previous?.model || plans.some(({ table, where }) => table.strategy.kind !== 'xmin' || where === true);
+  const counted = new Map(await findChanges(client, schema, followed, isBatch || isCountDue));
+  if ([...counted.values()].some(({ changed }) => changed > 0)) {
+    for (const one of followed) {
+      const found = counted.get(one.table.name);
+      if (found?.rows === null) counted.set(one.table.name, { ...found, rows: await countRows(client, schema, one) });
+    }
   }
   return plans.map((plan) => countedPlan(plan, counted.get(plan.table.name)));
 }

@@ -4,16 +4,12 @@ import { qualified } from '../shared/postgres/sql.ts';
 import type { TablePlan } from './plan.ts';
 import { type Blocks, blocksCondition } from './ranges.ts';
 
-/** What changed in a table. */
-export interface Changes {
+/** What changed in a table, and what there is of it. */
+export interface Counted {
   readonly changed: number;
   /** A condition that leads to those rows without another scan of the table; null where there are none. */
   readonly places: string | null;
-}
-
-/** And what there is of it. */
-export interface Counted extends Changes {
-  /** Null where they were not counted. */
+  /** All of its rows; null where they were not counted. */
   readonly rows: number | null;
 }
 
@@ -26,24 +22,27 @@ export interface Counting extends Pick<TablePlan, 'table' | 'description'> {
  * Looks for changed rows. Where there are none that is one scan by the condition, else a second one of the slices that
  * they are in, for their places.
  *
- * To count all rows of a table takes half a scan more, by itself: `countRows`. Both in one scan took 1.2 by the clock and 1.4
- * of the processors, which every look paid. Not taken either: the condition computed once, behind `offset 0`, for the first and
- * the last place and their number, which is never done in parallel; groups, 2.5; a second scan from the first changed row
- * on, which is 1.0 where that is old.
+ * To count all rows of a table in that scan, too, takes 1.2 by the clock and 1.4 of the processors; in one of its own (`countRows`)
+ * half a scan more, which most looks do without, and which is read once more from the disk where the table does not stay in
+ * memory. Not taken: the condition computed once, behind `offset 0`, for the first and the last place and their number,
+ * which is never done in parallel; groups, 2.5; a second scan from the first changed row on, which is 1.0 where that is old.
+ * @param isCounted Whether the rows are counted, whatever changed; those of large tables always are.
  * @returns by the table's name.
  */
 export async function findChanges(
   client: pg.Client,
   schema: string,
   countings: readonly Counting[],
-): Promise<ReadonlyMap<string, Changes>> {
+  isCounted: boolean,
+): Promise<ReadonlyMap<string, Counted>> {
   const { ranged, pages } = await slice(client, countings);
-  const found = new Map<string, Changes>();
+  const found = new Map<string, Counted>();
   for (const counting of countings) {
     const { name } = counting.table;
     found.set(name, await within(counting, async () => {
-      const blocks = await changedSlices(client, schema, counting, pages.get(name) ?? 1);
-      return placesIn(client, schema, counting, blocks, ranged);
+      const slicePages = pages.get(name) ?? 1;
+      const { rows, blocks } = await scan(client, schema, counting, slicePages, isCounted || slicePages * SLICES > LARGE_PAGES);
+      return { rows, ...(await placesIn(client, schema, counting, blocks, ranged)) };
     }));
   }
   return found;
@@ -69,6 +68,9 @@ async function within<T>({ table }: Counting, work: () => Promise<T>): Promise<T
  */
 const SLICES = 512;
 
+/** Of 8 kB: a gigabyte, which may not all be in memory. */
+const LARGE_PAGES = 131_072;
+
 interface Slicing {
   /** Of a slice, by the table's name. */
   readonly pages: ReadonlyMap<string, number>;
@@ -90,14 +92,29 @@ async function slice(client: pg.Client, countings: readonly Counting[]): Promise
   return { pages: new Map(rows.map(({ name, pages }) => [name, Number(pages)])), ranged: rows.every(({ ranged }) => ranged === 't') };
 }
 
-async function changedSlices(client: pg.Client, schema: string, counting: Counting, pages: number): Promise<readonly Blocks[]> {
+interface ScanRow {
+  /** Null where they were not to be counted. */
+  readonly rows: string | null;
+  /** A bit for each slice; null where there is no changed row. */
+  readonly slices: string | null;
+}
+
+/** @param pages Of a slice. */
+async function scan(
+  client: pg.Client,
+  schema: string,
+  counting: Counting,
+  pages: number,
+  isCounted: boolean,
+): Promise<{ readonly rows: number | null; readonly blocks: readonly Blocks[] }> {
   const bounds = Array.from({ length: SLICES - 1 }, (_, at) => `"(${(at + 1) * pages},0)"`);
-  const query = `
-    select bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, '{${bounds.join(',')}}'::tid[])) as slices
-    from ${rowsOf(schema, counting)} and (${counting.where})`;
-  // A bit for each slice; null where there is no changed row.
-  const { rows } = await client.query<{ slices: string | null }>(query);
-  return changedBlocks(rows[0]?.slices ?? '', pages);
+  const [from, slices] = [rowsOf(schema, counting), `bit_or('1'::bit(${SLICES}) >> width_bucket(ctid, '{${bounds.join(',')}}'::tid[]))`];
+  const query = isCounted
+    ? `select count(*) as rows, ${slices} filter (where ${counting.where}) as slices from ${from}`
+    : `select null as rows, ${slices} as slices from ${from} and (${counting.where})`;
+  const row = (await client.query<ScanRow>(query)).rows[0];
+  const rows = row?.rows ?? null;
+  return { rows: rows === null ? null : Number(rows), blocks: changedBlocks(row?.slices ?? '', pages) };
 }
 
 /** The slices with a changed row, neighbours joined. Behind the last slice there may be more: it is open. */
@@ -111,13 +128,15 @@ export function changedBlocks(slices: string, pages: number): readonly Blocks[] 
 /** Each slice of each leaf is a scan of its own, to be planned and begun. */
 const SCANS_MAX = 256;
 
+type Places = Pick<Counted, 'changed' | 'places'>;
+
 async function placesIn(
   client: pg.Client,
   schema: string,
   counting: Counting,
   blocks: readonly Blocks[],
   ranged: boolean,
-): Promise<Changes> {
+): Promise<Places> {
   const [first] = blocks;
   if (!first) return { changed: 0, places: null };
   const changes = `${rowsOf(schema, counting)} and (${counting.where})`;
@@ -137,7 +156,7 @@ function rowsOf(schema: string, { table, description }: Counting): string {
 /** Of each of them the place is sent there and back, at about 12 bytes. */
 const FEW = 10_000;
 
-async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Changes | null> {
+async function placesOfFew(client: pg.Client, changes: readonly string[]): Promise<Places | null> {
   const each = changes.map((rows) => `select ctid from ${rows}`).join(' union all ');
   const { rows } = await client.query<{ ctid: string }>(`${each} limit ${FEW + 1}`);
   if (rows.length > FEW) return null;
@@ -145,7 +164,7 @@ async function placesOfFew(client: pg.Client, changes: readonly string[]): Promi
   return { changed: rows.length, places: `ctid = any('{${places}}'::tid[])` };
 }
 
-async function placesOfMany(client: pg.Client, changes: string): Promise<Changes> {
+async function placesOfMany(client: pg.Client, changes: string): Promise<Places> {
   const query = `select count(*) as changed, min(ctid) as first, max(ctid) as last from ${changes}`;
   const row = (await client.query<{ changed: string; first: string; last: string }>(query)).rows[0];
   return { changed: Number(row?.changed), places: `ctid between '${row?.first}'::tid and '${row?.last}'::tid` };

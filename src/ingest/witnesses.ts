@@ -142,6 +142,8 @@ async function latestRows(client: pg.Client, schema: string, table: TableSpec, a
  * empty at first, or for good behind a COPY. Where there are too few rows, they are looked for in so many times as many.
  */
 const [END_PAGES, FURTHER] = [16, 8];
+/** Of a table that is read in ranges it is looked no further. */
+const END_PAGES_CUT = END_PAGES * FURTHER * FURTHER;
 
 const PAGES = `
   select max(pg_catalog.pg_relation_size(leaf) / current_setting('block_size')::int) as pages
@@ -163,21 +165,21 @@ async function latestOfAll(
 ): Promise<readonly Witness[]> {
   const { rows } = await client.query<{ pages: string | null }>(PAGES, [description.leaves.map(({ oid }) => oid)]);
   const pages = Number(rows[0]?.pages ?? 0);
-  const end = await latestAtEnd(pages, latest);
+  const end = await latestAtEnd(pages, latest, isCut);
   if (isCut) return end;
   const [newest] = end;
   if (!newest) return [];
   const later = xmax - BigInt.asUintN(32, xmax - BigInt(newest.xmin)) + 1n;
   if (later >= xmax) return end;
   const where = changedSince(later, xmax);
-  const places = (await findChanges(client, schema, [{ table, description, where }])).get(table.name)?.places ?? null;
+  const places = (await findChanges(client, schema, [{ table, description, where }], false)).get(table.name)?.places ?? null;
   return places === null ? end : [...(await latest(`${where} and ${places}`)), ...end].slice(0, NEW_WITNESSES);
 }
 
-async function latestAtEnd(pages: number, latest: Latest): Promise<readonly Witness[]> {
+async function latestAtEnd(pages: number, latest: Latest, isCut: boolean): Promise<readonly Witness[]> {
   for (let end = END_PAGES; ; end *= FURTHER) {
     const from = Math.max(0, pages - end);
     const found = await latest(from === 0 ? 'true' : `ctid >= '(${from},0)'::tid`);
-    if (found.length === NEW_WITNESSES || from === 0) return found;
+    if (found.length === NEW_WITNESSES || from === 0 || (isCut && end >= END_PAGES_CUT)) return found;
   }
 }

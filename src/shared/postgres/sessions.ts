@@ -7,7 +7,7 @@ import type { Side } from './errors.ts';
 export interface Opening {
   readonly side: Side;
   readonly url: string;
-  /** Name to value. */
+  /** Name to value. Those, and what is prepared, are the same for all of a side. */
   readonly settings: Readonly<Record<string, string>>;
   /** Done once, when it is opened. */
   readonly prepare?: (client: pg.Client) => Promise<void>;
@@ -26,7 +26,10 @@ interface Patience {
   readonly answer: number;
 }
 
-const PATIENCE: Patience = { idle: 60_000, life: 10 * 60_000, answer: 5_000 };
+/** Whoever looks less often has nothing from keeping them. */
+export const KEPT_MS = 60_000;
+
+const PATIENCE: Patience = { idle: KEPT_MS, life: 10 * 60_000, answer: 5_000 };
 
 interface Kept {
   readonly client: pg.Client;
@@ -59,14 +62,18 @@ export class Sessions {
   }
 
   async giveBack(opening: Opening, client: pg.Client): Promise<void> {
-    const [key, openedAtMs] = [keyOf(opening), this.#openedAtMs.get(client)];
-    const isOld = openedAtMs === undefined || performance.now() - openedAtMs > this.#patience.life;
-    if (isOld || this.#kept.has(key)) return close(client);
+    const key = keyOf(opening);
+    if (this.#isOld(client) || this.#kept.has(key)) return close(client);
     const timer = setTimeout(() => {
       this.#kept.delete(key);
       void close(client);
     }, this.#patience.idle);
     this.#kept.set(key, { client, timer });
+  }
+
+  #isOld(client: pg.Client): boolean {
+    const openedAtMs = this.#openedAtMs.get(client) ?? Number.NEGATIVE_INFINITY;
+    return performance.now() - openedAtMs > this.#patience.life;
   }
 
   /** Those that are kept. Before that the process does not end by itself. */
@@ -83,7 +90,9 @@ export class Sessions {
     if (kept === undefined) return null;
     this.#kept.delete(key);
     clearTimeout(kept.timer);
-    return kept.client;
+    if (!this.#isOld(kept.client)) return kept.client;
+    void close(kept.client);
+    return null;
   }
 }
 
