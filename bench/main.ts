@@ -124,7 +124,7 @@ async function main(ground: Ground, programs: Programs): Promise<boolean> {
   figures.sort((a, b) => placeOf(a.name) - placeOf(b.name));
   const others = await othersShare(ground, began);
   const isAll = isWhole && wanted.size === NAMES.length;
-  const results: Results = { figures, rows, rounds, ...machine, others, postgres: ground.cluster.version, ...(points.length > 0 ? { curve: points } : {}) };
+  const results: Results = { figures, rows, rounds, ...machine, others, postgres: ground.cluster.version, ...(points.length > 0 ? { curve: points.toSorted((a, b) => a.rows - b.rows) } : {}) };
   await replaceFile(resolve(ROOT, options.BENCH_RESULTS), `${JSON.stringify(results, null, 2)}\n`);
   if (options.BENCH_DOCS === 'yes' && isAll) await writeDocs(results);
   return isWhole;

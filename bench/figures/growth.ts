@@ -47,7 +47,6 @@ export async function curve(scope: Scope): Promise<void> {
   for (const rows of scope.rounds === 1 ? [] : CURVE.map((part) => Math.ceil(scope.rows * part))) {
     if (!known.has(rows)) scope.curve.push(pointOf(rows, await stagesAt(scope.prepared, rows)));
   }
-  scope.curve.sort((a, b) => a.rows - b.rows);
 }
 
 /** The three stages, one after the other, each in a process of its own, from nothing. */

@@ -2,8 +2,10 @@
 
 import { chmod, lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { serverAccount } from '../../src/local/postgres/account.ts';
+import { prepareBinaries } from '../../src/local/postgres/binaries.ts';
 import { removeCluster, startCluster } from '../../src/local/postgres/cluster.ts';
 
 declare module 'vitest' {
@@ -12,6 +14,8 @@ declare module 'vitest' {
     readonly postgresUrl: string;
     /** The directory of this run. The clusters in it are its <subdirectory>/postgres. */
     readonly runDirectory: string;
+    /** The embedded PostgreSQL: where the checkout is closed to the servers' account, copied once for all of them. */
+    readonly binariesDirectory: string;
   }
 }
 
@@ -22,13 +26,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   // mkdtemp makes it 0700, where the server's account could not go if this is root.
   await chmod(directory, 0o755);
+  const { postgres } = await prepareBinaries(await serverAccount(), join(directory, 'binaries'));
+  const binariesDirectory = dirname(dirname(postgres));
   const cluster = await startCluster({
     directory: join(directory, 'shared', 'postgres'),
+    binariesDirectory,
     fsync: false,
     settings: { max_connections: 200, max_prepared_transactions: 10 },
   });
   project.provide('postgresUrl', cluster.superuserUrl('postgres'));
   project.provide('runDirectory', directory);
+  project.provide('binariesDirectory', binariesDirectory);
   return async () => removeRun(directory);
 }
 

@@ -70,7 +70,7 @@ export async function connectTo(url: string): Promise<Client> {
 export async function ownServer(options: Partial<ClusterOptions> = {}): Promise<Cluster> {
   const directory = options.directory ?? join(await temporaryDirectory(), 'postgres');
   afterwards(async () => removeCluster(directory));
-  return startCluster({ fsync: false, ...options, directory });
+  return startCluster({ fsync: false, binariesDirectory: inject('binariesDirectory'), ...options, directory });
 }
 
 /** A directory that every account can get into. */
