@@ -5,7 +5,7 @@ import type { Ground } from '../ground.ts';
 import { inTurn, type Side } from '../in-turn.ts';
 import { type Measured, medians } from '../measured.ts';
 import { FACT, TABLE } from '../models.ts';
-import { expectRows, firstIngested, firstTransformed, type Lakes, type Prepared, removeLakes } from '../prepared.ts';
+import { expectRows, firstIngested, firstTransformed, type Prepared, removeLakes } from '../prepared.ts';
 import { ratio, type Scope, THREADS } from '../scope.ts';
 import type { StageJob } from '../stage-process.ts';
 
@@ -62,29 +62,29 @@ class Twice {
 }
 
 function oursOf(prepared: Prepared, rows: number, twice: Twice): Side {
-  let lakes: Lakes | undefined;
-  const job = async (): Promise<StageJob> => {
+  const begin = async (): Promise<StageJob> => {
     const { ingestion } = await prepared.ingested(rows, 'sales_order');
-    lakes = { ...(await prepared.emptyLakes()), ingestion };
-    return { work: 'transform', model: 'sales_order', sourceUrl: '', warehouseUrl: '', ...lakes };
+    return { work: 'transform', model: 'sales_order', sourceUrl: '', warehouseUrl: '', ...(await prepared.emptyLakes()), ingestion };
   };
-  const check = async (): Promise<void> => {
-    if (!lakes) throw new Error('it was not prepared');
-    expectRows('the fact', (await firstTransformed(lakes)).outputs[FACT.name]?.rows, rows);
-    await removeLakes({ ...lakes, ingestion: lakes.processed });
+  const end = async (job: StageJob): Promise<void> => {
+    expectRows('the fact', (await firstTransformed(job)).outputs[FACT.name]?.rows, rows);
+    await removeLakes({ ...job, ingestion: job.processed });
   };
-  let second: StageJob | undefined;
+  let job: StageJob | undefined;
   return {
     prepare: async () => {
-      await twice.once(await job());
-      await check();
-      second = await job();
+      const first = await begin();
+      await twice.once(first);
+      await end(first);
+      job = await begin();
     },
-    measure: async () => (await twice.again({ ...second })).took,
-    check: async () => {
-      await twice.stop();
-      await check();
+    measure: async () => {
+      if (!job) throw new Error('it was not prepared');
+      const { took } = await twice.again(job);
+      await end(job);
+      return took;
     },
+    check: async () => twice.stop(),
   };
 }
 

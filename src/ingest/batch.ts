@@ -71,14 +71,12 @@ export async function readBatch(input: BatchInput): Promise<BatchRead> {
     const contradicted = testimony.contradiction !== null || isLogBehind(input.previous, lsn);
     const plans = planBatch({ ...input, identity: source, snapshot, descriptions, contradicted });
     const counted = await countAll(input, plans);
-    const isCounted = plans.every(({ table, where }, at) =>
-      table.strategy.kind !== 'xmin' || where === true || (where !== false && counted[at]?.rows !== null));
     const cuts = input.split ? await cutBatch(client, input.split, relations, counted, snapshot) : null;
     const tables = await readTables(input, counted, cuts, snapshot, contradicted ? new Map() : testimony.confirmed);
     await checkUnlocked(input, relations, descriptions);
     const isOther = model.hash !== input.previous?.model;
     const isNews = isOther || cuts !== null || plans.some((plan) => isWorthKeeping(plan, tables[plan.table.name]));
-    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared, counted: isCounted, cuts };
+    return { snapshot_at, source, snapshot: snapshot.text, lsn, tables, isNews, undeclared, counted: areAllCounted(plans, counted), cuts };
   });
   if (read.isNews) await waitForFlush(client, read.lsn);
   return read;
@@ -195,6 +193,12 @@ async function countAll(input: BatchInput, plans: readonly TablePlan[]): Promise
 /** Only what changed of it is read, as transaction ids tell. */
 function isFollowed(plan: TablePlan): plan is TablePlan & { readonly where: string } {
   return plan.table.strategy.kind === 'xmin' && typeof plan.where === 'string';
+}
+
+/** Or read. Of a table that nothing can have changed in it is only known how many it had. */
+function areAllCounted(plans: readonly TablePlan[], counted: readonly CountedPlan[]): boolean {
+  return plans.every(({ table, where }, at) =>
+    table.strategy.kind !== 'xmin' || where === true || (where !== false && counted[at]?.rows !== null));
 }
 
 /** Of a table that nothing can have changed in, the rows that it had. */

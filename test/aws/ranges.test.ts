@@ -70,19 +70,19 @@ describe.runIf(moto && surroundings)('a first load in ranges', () => {
   });
 
   test('is read by workers at once, though one is killed, one refused, and messages come twice and get lost', async () => {
-    const meddle: Meddle = async (event, delivery, container) => {
-      if (delivery === 1) void delay(150).then(() => container.stop());
-      if (delivery === 3) await queues.ingest.send(event.Records[0]?.body ?? '');
-      if (delivery === 4) await queues.ingest.settle(event, { batchItemFailures: [] });
-      if (delivery === 5) isToRefuse = true;
-      return delivery === 4;
-    };
     // Once, whichever of the workers comes with it: the next delivery may be under way by then.
     let isToRefuse = false;
     cloud.gateways.ingest.refuse = ({ action, resource }) => {
       const isRefused = isToRefuse && action === 's3:PutObject' && resource.includes('/data/');
       if (isRefused) isToRefuse = false;
       return isRefused;
+    };
+    const meddle: Meddle = async (event, delivery, container) => {
+      if (delivery === 1) void delay(150).then(() => container.stop());
+      if (delivery === 3) await queues.ingest.send(event.Records[0]?.body ?? '');
+      if (delivery === 4) await queues.ingest.settle(event, { batchItemFailures: [] });
+      if (delivery === 5) isToRefuse = true;
+      return delivery === 4;
     };
     const answers = await workQueue(cloud, 'ingest', queues.ingest, 2, meddle);
     cloud.gateways.ingest.refuse = () => false;

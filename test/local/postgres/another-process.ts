@@ -1,14 +1,14 @@
 /** Runs `startCluster` in a Node process of its own, from a bundle such as the one users get. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import * as v from 'valibot';
+import { inject } from 'vitest';
 import type { Account } from '../../../src/local/postgres/account.ts';
 import type { ClusterOptions } from '../../../src/local/postgres/cluster.ts';
-import { afterwards } from '../../support/postgres.ts';
+import { temporaryDirectory } from '../../support/postgres.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -21,18 +21,19 @@ const PROGRAM = `
 const Started = v.object({ port: v.number(), url: v.string() });
 export type Started = v.InferOutput<typeof Started>;
 
-/** The path of the bundle. It is inside node_modules so that it finds the packages, as dist/ does. */
+/** pg is CommonJS. */
+const BANNER = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+
+/** The path of the bundle: with its packages, where every account can read it, whoever may read this checkout. */
 export async function bundle(): Promise<string> {
-  const directory = await mkdtemp(join(ROOT, 'node_modules', '.starling-test-'));
-  await chmod(directory, 0o755);
-  afterwards(async () => rm(directory, { recursive: true, force: true }));
-  const file = join(directory, 'dist', 'start.mjs');
+  const file = join(await temporaryDirectory(), 'start.mjs');
   await build({
     stdin: { contents: PROGRAM, resolveDir: ROOT, loader: 'ts' },
     bundle: true,
     format: 'esm',
     platform: 'node',
-    packages: 'external',
+    external: ['pg-native'],
+    banner: { js: BANNER },
     outfile: file,
     logLevel: 'error',
   });
@@ -40,7 +41,8 @@ export async function bundle(): Promise<string> {
 }
 
 export function run(file: string, options: ClusterOptions, account?: Account): ChildProcess {
-  return spawn(process.execPath, [file, JSON.stringify(options)], {
+  const settings = { binariesDirectory: inject('binariesDirectory'), ...options };
+  return spawn(process.execPath, [file, JSON.stringify(settings)], {
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
