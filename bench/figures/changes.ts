@@ -28,17 +28,19 @@ export async function deltaVsScan(scope: Scope): Promise<void> {
 export async function idleVsScan(scope: Scope): Promise<void> {
   await besideScan(scope, async ({ source, idle }) => {
     const changes = new Changes(source, async () => moveSnapshot(source));
-    const ingests: number[] = [];
+    const [ingests, anew]: [number[], number[]] = [[], []];
     const prepare = async (): Promise<void> => {
       await changes.make();
       ingests.push((await idle('ingest')).seconds);
       await changes.make();
+      anew.push((await idle('run', false)).seconds);
+      await changes.make();
     };
     for (let round = 0; round < WARM_UPS; round += 1) await prepare().then(async () => idle('run'));
-    ingests.length = 0;
+    for (const warmUps of [ingests, anew]) warmUps.length = 0;
     const ours = { prepare, measure: async () => idle('run') };
     const compared = await inTurn(scope.prepared.ground, scope.rounds, ours, changes.scan());
-    scope.tell(ratio('idle_vs_scan', compared, { ingest_s: median(ingests) }));
+    scope.tell(ratio('idle_vs_scan', compared, { ingest_s: median(ingests), new_sessions_s: median(anew) }));
   });
 }
 
@@ -47,9 +49,11 @@ interface Followed {
   readonly source: Client;
   /** Does all that is pending; an error where that is not one batch of the changed orders. */
   readonly delta: () => Promise<Measured>;
-  /** Looks, and finds nothing: all three stages, or the first of them. */
-  readonly idle: (work: 'run' | 'ingest') => Promise<Measured>;
+  /** Looks, and finds nothing: all three stages, or the first of them; in the sessions of the look before, or in new ones. */
+  readonly idle: (work: 'run' | 'ingest', keepsSessions?: boolean) => Promise<Measured>;
 }
+
+type Follow = (work: StageJob['work'], keepsSessions?: boolean) => Promise<Measured>;
 
 async function besideScan({ prepared, rows }: Scope, work: (followed: Followed) => Promise<void>): Promise<void> {
   const { ground } = prepared;
@@ -59,8 +63,8 @@ async function besideScan({ prepared, rows }: Scope, work: (followed: Followed) 
   const [sourceUrl, warehouseUrl] = [ground.url(sourceName), ground.url(warehouseName)];
   const lakes = await prepared.emptyLakes();
   const child = await Child.start(prepared.programs.stage);
-  const common = { model: 'totesys', ...lakes, sourceUrl, warehouseUrl, keepsSessions: true } as const;
-  const run = async (work: StageJob['work']): Promise<Measured> => (await child.do({ ...common, work })).took;
+  const common = { model: 'totesys', ...lakes, sourceUrl, warehouseUrl } as const;
+  const run: Follow = async (work, keepsSessions = true) => (await child.do({ ...common, work, keepsSessions })).took;
   try {
     await run('run');
     for (const url of [sourceUrl, warehouseUrl]) await withClient(url, async (client) => client.query('vacuum analyze'));
@@ -75,7 +79,7 @@ async function besideScan({ prepared, rows }: Scope, work: (followed: Followed) 
 function follow(
   warehouseUrl: string,
   source: Client,
-  run: (work: StageJob['work']) => Promise<Measured>,
+  run: Follow,
 ): Followed {
   let batches = 1;
   return {
@@ -86,8 +90,8 @@ function follow(
       expectRows(`batch ${batches}`, await appended(warehouseUrl, batches), CHANGED_ORDERS);
       return took;
     },
-    idle: async (work) => {
-      const took = await run(work);
+    idle: async (work, keepsSessions) => {
+      const took = await run(work, keepsSessions);
       expectRows('what followed', await appended(warehouseUrl, batches + 1), undefined);
       return took;
     },
