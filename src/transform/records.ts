@@ -1,7 +1,7 @@
 import { PipelineError } from '../shared/errors.ts';
 import type { IngestedTable } from '../shared/lake/entries.ts';
 import type { Lake } from '../shared/lake/lake.ts';
-import { release } from '../shared/parquet/release.ts';
+import { release } from '../shared/release.ts';
 import { type CsvBlock, decodeCsv } from './csv.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { type RecordBatch, Table, tableFromIPC } from 'apache-arrow';
 import { PipelineError } from '../errors.ts';
+import { release } from '../release.ts';
 import type { FilledColumn } from './arrow.ts';
 import { encodeBeside, startEncoder } from './encoder.ts';
-import { release } from './release.ts';
 import type * as wasm from './wasm.ts';
 import { type ParquetModule, writeFile } from './write.ts';
 

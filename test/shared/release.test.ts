@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { release } from '../../../src/shared/parquet/release.ts';
+import { release } from '../../src/shared/release.ts';
 
 test('memory is given back at once, by whoever has all of it', () => {
   const bytes = new Uint8Array(100_000);
